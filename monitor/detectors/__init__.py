@@ -1,0 +1,1 @@
+"""One file per detector; each a pure function of baseline and profile."""

@@ -1,0 +1,1 @@
+"""Evidence (budget), attribution (cause), verdict."""

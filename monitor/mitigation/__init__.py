@@ -1,0 +1,1 @@
+"""The Drift-Adapter and its gate."""

@@ -1,0 +1,1 @@
+"""On-call hooks, one file per system."""

@@ -1,0 +1,48 @@
+"""What a plug-in must offer: at most two methods each, satisfied by a frozen dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from monitor.records import CorpusSample, Ranking, Record, Rejection, VectorArray
+
+TextKind = Literal["query", "passage"]
+
+
+@runtime_checkable
+class LogSource(Protocol):
+    """Where logged queries are read from."""
+
+    def read(self, start: datetime, end: datetime) -> Iterator[Record | Rejection]:
+        """Yield every record of ``[start, end)`` in any order, and a rejection for each entry that is unusable.
+
+        Memory stays bounded whatever the window holds. Raises `EdgeError` (or `EdgeTimeoutError`).
+        """
+
+    def describe(self) -> str:
+        """Connect, look, and say in one line what was found, without secrets; raises `EdgeError`."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into vectors with the model that production uses."""
+
+    def embed(self, texts: Sequence[str], kind: TextKind = "query") -> VectorArray:
+        """Return ``(len(texts), d)`` float32, not necessarily normalised; raises `EdgeError`."""
+
+    def describe(self) -> str:
+        """Load or connect and say in one line what was found (model, dimension); raises `EdgeError`."""
+
+
+@runtime_checkable
+class Index(Protocol):
+    """The live vector index."""
+
+    def search(self, vectors: VectorArray, k: int) -> Ranking:
+        """Return the live answers to ``vectors`` ``(n, d)`` as production would give them; raises `EdgeError`."""
+
+    def sample(self, n: int) -> CorpusSample:
+        """Return the bottom-n sample of the corpus by hash of the document id; raises `EdgeError`."""

@@ -1,0 +1,299 @@
+"""The values that flow: one direction, frozen, no behaviour beyond derived fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+VectorArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+Status = Literal["ok", "insufficient", "invalid"]
+State = Literal["quiet", "drift", "insufficient", "invalid"]
+Severity = Literal["none", "warning", "critical"]
+WindowState = Literal["planned", "running", "done", "parked"]
+Direction = Literal["similarity", "distance"]
+Metric = Literal["cosine", "dot", "l2"]
+
+SIGNALS = ("queries", "scores", "corpus", "suite", "canary", "index", "feedback")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One logged query.
+
+    Attributes
+    ----------
+    id : str
+        Unique in its source; duplicates inside a window are counted and dropped.
+    at : datetime
+        Time of the query, aware, UTC.
+    text, vector, model : optional
+        The query's text, its vector ``(d,)`` float32, and the name of the model that made it.
+    hits : tuple of str
+        Document ids as returned, best first; empty means the answer was empty.
+    scores : tuple of float or None
+        One score per hit, or None when the log carries none.
+    segments, feedback : mapping
+        Labels (tenant, language) and numeric feedback (clicked, thumbs).
+    """
+
+    id: str
+    at: datetime
+    text: str | None = None
+    vector: VectorArray | None = None
+    model: str | None = None
+    hits: tuple[str, ...] = ()
+    scores: tuple[float, ...] | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
+    feedback: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A log entry that cannot be used: counted by ``reason`` (a short fixed word), shown by ``where``."""
+
+    reason: str
+    where: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A half-open UTC span ``[start, end)`` of one collection, aligned to the epoch."""
+
+    collection: str
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """The span's length."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The bounded, deterministic subset of a window's records, and what was seen on the way to it."""
+
+    records: tuple[Record, ...]
+    seen: int
+    duplicates: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    examples: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What an index answered: for each of n queries up to k ids, best first, with their scores.
+
+    ``ids`` is a list of n lists; ``scores`` is ``(n, k)`` float32, padded with NaN where fewer than k came.
+    """
+
+    ids: Sequence[Sequence[str]]
+    scores: VectorArray
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSample:
+    """A bottom-k sample of an index: ids, their vectors ``(n, d)`` float32, and the corpus size.
+
+    The ids are those with the smallest 64-bit hash (:func:`monitor.stats.sampling.hash_id`), in hash order, so
+    that two samples of the same corpus agree and a new id below the largest hash is really new.
+    """
+
+    ids: tuple[str, ...]
+    vectors: VectorArray
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """One query of the reference suite with its relevant documents and their grades (> 0)."""
+
+    id: str
+    text: str
+    relevant: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one detector measured on one signal of one window.
+
+    Attributes
+    ----------
+    value : float
+        The shown effect (a distance, a divergence, a recall), finite; 0.0 where ``status`` is not ``ok``.
+    n : int
+        How many observations of the window it rests on.
+    log_p : float or None
+        Natural logarithm of the p-value under no drift; None for deterministic probes.
+    statistic, dof : float or None
+        The test statistic in units of its chi-square law, before over-dispersion; for calibration.
+    effect_floor : float
+        Effects below it never count as drift, whatever their p-value.
+    effect : float or None
+        What is compared with the floor when it is not ``value`` itself (a loss of recall, say).
+    threshold : float or None
+        Only for deterministic probes: the effect at which the probe fires at once.
+    harmful : bool
+        Whether firing means that users are served worse (it decides severity).
+    detail : mapping
+        Further figures worth showing; numbers and short fixed words only, never text of users.
+    """
+
+    detector: str
+    signal: str
+    value: float
+    n: int
+    status: Status = "ok"
+    log_p: float | None = None
+    statistic: float | None = None
+    dof: float | None = None
+    effect_floor: float = 0.0
+    effect: float | None = None
+    threshold: float | None = None
+    harmful: bool = False
+    detail: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """``detector.signal``: the name of the stream that this reading belongs to."""
+        return f"{self.detector}.{self.signal}"
+
+    @property
+    def p_value(self) -> float | None:
+        """The p-value itself; underflows to 0.0 below 1e-308, where ``log_p`` still tells."""
+        return None if self.log_p is None else math.exp(self.log_p)
+
+    @property
+    def shift(self) -> float:
+        """The effect that is held against the floor or the threshold."""
+        return self.value if self.effect is None else self.effect
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The running e-value of one stream, in natural logarithms, and whether it has crossed its threshold."""
+
+    detector: str
+    signal: str
+    log_e: float = -math.inf
+    firing: bool = False
+    calm: int = 0
+    """Windows in a row that looked quiet while firing; hysteresis resolves after a few."""
+
+    @property
+    def key(self) -> str:
+        """``detector.signal``."""
+        return f"{self.detector}.{self.signal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A named cause with its confidence in [0, 1] and the readings (keys) that decided."""
+
+    name: str
+    confidence: float
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one window: state, causes (most likely first), severity and what fired."""
+
+    state: State
+    severity: Severity = "none"
+    causes: tuple[Cause, ...] = ()
+    fired: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Plain sentences for an invalid or insufficient window: what is wrong and the mend."""
+
+    @property
+    def cause(self) -> str:
+        """The most likely cause, or ``none``."""
+        return self.causes[0].name if self.causes else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that one window's walk produced; committed as one piece or not at all.
+
+    ``profile`` is the packed mergeable profile; ``evidence`` the state after this window (None for a late
+    window, which never rewrites evidence); ``corpus_seen`` the 64-bit hashes of the corpus sample that later
+    windows call known.
+    """
+
+    window: Window
+    baseline_id: int
+    readings: tuple[Reading, ...]
+    verdict: Verdict
+    sample: Sample
+    profile: bytes
+    evidence: tuple[Evidence, ...] | None
+    corpus_seen: NDArray[np.uint64] | None
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A run of windows in drift: what people are told about."""
+
+    id: int
+    collection: str
+    opened_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    severity: Severity
+    cause: str
+    fired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """One collection as the store sees it now: the row behind ``status``, the page and the metrics."""
+
+    collection: str
+    window_end: datetime | None
+    readings: tuple[Reading, ...]
+    evidence: tuple[Evidence, ...]
+    verdict: Verdict | None
+    incidents: tuple[Incident, ...]
+    windows: Mapping[WindowState, int]
+    sample_sizes: Mapping[str, int]
+    baseline_id: int | None
+    baseline_model: str
+    log_threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is exported, read once per tick off the scrape path."""
+
+    at: datetime
+    collections: tuple[CollectionStatus, ...]
+    notifications: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    config_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineInfo:
+    """A stored baseline without its arrays: who made it, when, why, from what, and whether it is in use."""
+
+    id: int
+    collection: str
+    created_at: datetime
+    created_by: str
+    reason: str
+    start: datetime
+    end: datetime
+    active: bool
+    model: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
