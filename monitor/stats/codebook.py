@@ -1,0 +1,169 @@
+"""A codebook of cells: k-means over the baseline's vectors, and the merging of cells for small windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.stats.arrays import FloatArray, IntArray, VectorArray
+from monitor.stats.vector_pass import MIN_NORM, assign_cells
+
+ROWS_PER_CELL = 8
+"""Least vectors per cell, on average; with fewer, the other half of the data leaves cells empty."""
+
+_ROUNDING = 1e-6
+"""Squared distances below this share of the squared norm are rounding of float32 products: the same point."""
+
+
+def fit_codebook(
+    vectors: NDArray[Any], k: int, seed: int, *, normalise: bool = True, iterations: int = 25
+) -> VectorArray:
+    """Return the centroids of at most ``k`` cells fit to ``vectors`` by k-means.
+
+    Spherical k-means (Dhillon & Modha 2001, "Concept decompositions for large sparse text data using
+    clustering") when normalised: unit vectors, cells by largest cosine, centroids rescaled to unit length.
+    Lloyd's Euclidean k-means otherwise. Seeds by k-means++ (Arthur & Vassilvitskii 2007); a cell that runs
+    empty moves to the vector that is farthest from its centroid. The same input and seed give the same cells.
+
+    Parameters
+    ----------
+    vectors : ndarray, (n, d) floating
+        Rows that are not finite or zero are left out.
+    k : int
+        Cells wanted; the result has ``max(1, min(k, n // 8))``, or fewer when fewer vectors are distinct.
+    seed : int
+    normalise : bool
+    iterations : int
+        At most so many rounds; it stops when no vector changes its cell.
+
+    Raises
+    ------
+    ValueError
+        When no vector is usable or ``k`` < 1.
+
+    Examples
+    --------
+    >>> rows = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)
+    >>> sorted(fit_codebook(rows, 3, seed=7).argmax(axis=1).tolist())
+    [0, 1, 2]
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; a codebook needs at least one cell")
+    rows = _usable(vectors, normalise=normalise)
+    cells = max(1, min(k, len(rows) // ROWS_PER_CELL))
+    centroids = _seed(rows, cells, np.random.default_rng(seed))
+    before: IntArray | None = None
+    for _ in range(iterations):
+        labels = assign_cells(rows, centroids, normalise=normalise)
+        if before is not None and np.array_equal(labels, before):
+            break
+        centroids, labels = _update(rows, labels, centroids, normalise=normalise)
+        before = labels
+    return centroids
+
+
+def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
+    """Return which of at most ``k`` groups each of K cells belongs to, so that groups stay well populated.
+
+    Again and again the group with the fewest counts joins the group whose centroid (the mean of its cells,
+    weighted by their counts) is nearest in Euclidean distance: bottom-up clustering, smallest group first. Groups
+    are numbered by their first cell; ties go to the lowest number.
+
+    Parameters
+    ----------
+    centroids : ndarray, (K, d) float32
+    counts : ndarray, (K,) int64
+    k : int
+
+    Returns
+    -------
+    ndarray, (K,) int64
+        Values ``0 .. min(k, K) - 1``, every one of them used.
+
+    Examples
+    --------
+    >>> merge_cells(np.array([[0.0], [1.0], [9.0]], dtype=np.float32), np.array([50, 2, 40]), 2).tolist()
+    [0, 0, 1]
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; at least one group must be left")
+    if centroids.ndim != 2 or counts.shape != (len(centroids),):
+        raise ValueError(f"centroids {centroids.shape} and counts {counts.shape} must be (K, d) and (K,)")
+    group = np.arange(len(centroids), dtype=np.int64)
+    weight = counts.astype(np.float64) + 0.5  # an empty cell still has a place
+    means: FloatArray = centroids.astype(np.float64)
+    alive = list(range(len(centroids)))
+    while len(alive) > k:
+        smallest = min(alive, key=lambda g: (weight[g], g))
+        alive.remove(smallest)
+        gaps = np.square(means[alive] - means[smallest]).sum(axis=1)
+        target = alive[int(gaps.argmin())]
+        both = weight[target] + weight[smallest]
+        means[target] = (weight[target] * means[target] + weight[smallest] * means[smallest]) / both
+        weight[target] = both
+        group[group == smallest] = target
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first)).astype(np.int64)[inverse]
+
+
+def _usable(vectors: NDArray[Any], *, normalise: bool) -> VectorArray:
+    if vectors.ndim != 2:
+        raise ValueError(f"vectors must be (n, d), not {vectors.shape}")
+    with np.errstate(over="ignore"):
+        rows = np.asarray(vectors).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    keep = np.isfinite(lengths) & (lengths >= MIN_NORM)
+    if not keep.any():
+        raise ValueError(
+            f"none of the {len(rows)} vectors is finite and longer than zero; a codebook needs some"
+        )
+    rows = np.ascontiguousarray(rows[keep])
+    if normalise:
+        rows /= lengths[keep, None].astype(np.float32)
+    return rows
+
+
+def _seed(rows: VectorArray, k: int, rng: np.random.Generator) -> VectorArray:
+    """Return k-means++ seeds: each next one drawn by its squared distance from those already chosen."""
+    squared = np.einsum("ij,ij->i", rows, rows)
+    chosen = [int(rng.integers(len(rows)))]
+    nearest = np.full(len(rows), np.inf, dtype=np.float64)
+    while len(chosen) < k:
+        last = rows[chosen[-1]]
+        gap = squared + squared[chosen[-1]] - 2.0 * (rows @ last)
+        gap[gap < _ROUNDING * squared] = 0.0
+        nearest = np.minimum(nearest, gap)
+        reach = np.cumsum(nearest)
+        if reach[-1] <= 0.0:
+            break  # every vector is one of those chosen
+        chosen.append(
+            int(np.searchsorted(reach, rng.random() * reach[-1], side="right").clip(max=len(rows) - 1))
+        )
+    seeds: VectorArray = rows[chosen]
+    return seeds
+
+
+def _update(
+    rows: VectorArray, labels: IntArray, centroids: VectorArray, *, normalise: bool
+) -> tuple[VectorArray, IntArray]:
+    """Return the mean of each cell and the labels, after empty cells have moved to the farthest vectors."""
+    counts = np.bincount(labels, minlength=len(centroids))
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        gaps = np.square(rows - centroids[labels]).sum(axis=1)
+        gaps[counts[labels] < 2] = -1.0  # taking the only vector of a cell would empty that one
+        farthest = np.argsort(-gaps, kind="stable")[: len(empty)]
+        labels = labels.copy()
+        labels[farthest] = empty
+    order = np.argsort(labels, kind="stable")
+    used, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    means = centroids.astype(np.float64)
+    means[used] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64) / sizes[:, None]
+    if normalise:
+        lengths = np.sqrt(np.square(means).sum(axis=1))
+        flat = lengths < _ROUNDING  # vectors that cancel have no mean direction: stay where it was
+        means[flat], lengths[flat] = centroids[flat], 1.0
+        means /= lengths[:, None]
+    return means.astype(np.float32), labels
