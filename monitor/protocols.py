@@ -6,8 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, VectorArray
+
 if TYPE_CHECKING:
-    from monitor.records import CorpusSample, Ranking, Record, Rejection, VectorArray
+    # Baseline and Profile live in higher layers; a detector only names them.
+    from monitor.baseline.frozen import Baseline
+    from monitor.profile import Profile
 
 TextKind = Literal["query", "passage"]
 
@@ -46,3 +50,19 @@ class Index(Protocol):
 
     def sample(self, n: int) -> CorpusSample:
         """Return the bottom-n sample of the corpus by hash of the document id; raises `EdgeError`."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """One measurement: a pure function of baseline and profile."""
+
+    @property
+    def name(self) -> str:
+        """What it measures; with the signal it names a stream."""
+
+    @property
+    def signal(self) -> str:
+        """The population it looks at."""
+
+    def measure(self, baseline: Baseline, profile: Profile) -> Reading:
+        """Return the reading; too little data is ``insufficient``, never an exception and never NaN."""

@@ -22,7 +22,17 @@ WindowState = Literal["planned", "running", "done", "parked"]
 Direction = Literal["similarity", "distance"]
 Metric = Literal["cosine", "dot", "l2"]
 
-SIGNALS = ("queries", "scores", "corpus", "suite", "canary", "index", "feedback")
+SIGNALS = (
+    "queries",
+    "scores",
+    "scores_mean",
+    "scores_margin",
+    "corpus",
+    "suite",
+    "canary",
+    "index",
+    "feedback",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +281,8 @@ class CollectionStatus:
     baseline_id: int | None
     baseline_model: str
     log_threshold: float
+    window_length: timedelta | None = None
+    """Length of the last done window; what a window's lag is judged by."""
 
 
 @dataclass(frozen=True, slots=True)

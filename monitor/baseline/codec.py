@@ -1,0 +1,132 @@
+"""A baseline as bytes and back: JSON and plain arrays, no pickle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.baseline.frozen import (
+    Baseline,
+    CanaryReference,
+    CorpusReference,
+    Dispersion,
+    Population,
+    SuiteReference,
+)
+from monitor.errors import BaselineError
+from monitor.stats import blob
+
+FORMAT = 1
+
+
+def pack(baseline: Baseline) -> bytes:
+    """Return the baseline as one compressed blob."""
+    arrays: dict[str, NDArray[Any]] = {}
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "head": {
+            "collection": baseline.collection,
+            "basis": baseline.basis,
+            "dimension": baseline.dimension,
+            "metric": baseline.metric,
+            "direction": baseline.direction,
+            "k": baseline.k,
+            "windows": baseline.windows,
+            "records": baseline.records,
+            "empty_answers": list(baseline.empty_answers),
+        },
+        "populations": {
+            name: {"n": p.n, "spread": p.spread, "effective_dimensions": p.effective_dimensions}
+            for name, p in baseline.populations.items()
+        },
+        "dispersion": {key: [d.factor, d.share, d.windows] for key, d in baseline.dispersion.items()},
+        "scores": sorted(baseline.score_edges),
+    }
+    for name, population in baseline.populations.items():
+        arrays[f"{name}.mean"] = population.mean
+        arrays[f"{name}.centroids"] = population.centroids
+        arrays[f"{name}.cells"] = population.cells
+    for name, edges in baseline.score_edges.items():
+        arrays[f"edges.{name}"] = edges
+        arrays[f"counts.{name}"] = baseline.score_counts[name]
+    if baseline.corpus is not None:
+        values["corpus"] = {"ids": list(baseline.corpus.ids), "size": baseline.corpus.size}
+        arrays |= {"corpus.hashes": baseline.corpus.hashes, "corpus.vectors": baseline.corpus.vectors}
+    if baseline.suite is not None:
+        suite = baseline.suite
+        values["suite"] = {
+            "query_ids": list(suite.query_ids),
+            "relevant": [dict(r) for r in suite.relevant],
+            "rankings": [list(r) for r in suite.rankings],
+            "k": suite.k,
+            "depth": suite.depth,
+        }
+        arrays |= {f"suite.{n}": getattr(suite, n) for n in _SUITE_ARRAYS}
+    if baseline.canary is not None:
+        values["canary"] = {"floor": baseline.canary.floor}
+        arrays["canary.vectors"] = baseline.canary.vectors
+    return blob.pack(values, arrays)
+
+
+_SUITE_ARRAYS = ("vectors", "depth_scores", "recall", "ndcg", "reciprocal_rank")
+
+
+def unpack(data: bytes) -> Baseline:
+    """Return the baseline that :func:`pack` wrote.
+
+    Raises
+    ------
+    BaselineError
+        When the bytes are damaged or of another release's format; the mend is to build a new baseline.
+    """
+    try:
+        values, arrays = blob.unpack(data)
+        if values["format"] != FORMAT:
+            raise BaselineError(
+                f"this baseline has format {values['format']}, this release reads {FORMAT}: run `driftmon baseline build`"
+            )
+        return _assemble(values, arrays)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BaselineError(f"a stored baseline cannot be read ({error}): run `driftmon baseline build`") from error
+
+
+def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseline:
+    corpus, suite, canary = values.get("corpus"), values.get("suite"), values.get("canary")
+    head = values["head"]
+    head["empty_answers"] = tuple(head["empty_answers"])
+    return Baseline(
+        **head,
+        populations={
+            name: Population(
+                **scalars,
+                mean=arrays[f"{name}.mean"],
+                centroids=arrays[f"{name}.centroids"],
+                cells=arrays[f"{name}.cells"],
+            )
+            for name, scalars in values["populations"].items()
+        },
+        score_edges={name: arrays[f"edges.{name}"] for name in values["scores"]},
+        score_counts={name: arrays[f"counts.{name}"] for name in values["scores"]},
+        corpus=None
+        if corpus is None
+        else CorpusReference(
+            hashes=arrays["corpus.hashes"].astype(np.uint64, copy=False),
+            ids=tuple(corpus["ids"]),
+            vectors=arrays["corpus.vectors"],
+            size=int(corpus["size"]),
+        ),
+        suite=None
+        if suite is None
+        else SuiteReference(
+            query_ids=tuple(suite["query_ids"]),
+            relevant=tuple(suite["relevant"]),
+            rankings=tuple(tuple(r) for r in suite["rankings"]),
+            k=int(suite["k"]),
+            depth=int(suite["depth"]),
+            **{name: arrays[f"suite.{name}"] for name in _SUITE_ARRAYS},
+        ),
+        canary=None if canary is None else CanaryReference(arrays["canary.vectors"], float(canary["floor"])),
+        dispersion={key: Dispersion(*numbers) for key, numbers in values["dispersion"].items()},
+    )

@@ -1,0 +1,198 @@
+"""From a window's raw material to profiles: one small function per signal, all merged by the monoid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
+from monitor.profile import Profile, counts_profile, merge, vectors_profile
+from monitor.records import CorpusSample, Direction, Ranking, Sample
+from monitor.stats.arrays import FloatArray, VectorArray
+from monitor.stats.histogram import count_bins
+from monitor.stats.ranking import churn, measure_texts
+from monitor.stats.sampling import hash_ids
+from monitor.stats.vector_pass import summarise_vectors
+
+CHANGED = 1e-3
+"""1 - cos (or relative distance) beyond which a stored vector counts as another one; half precision makes 1e-6."""
+
+
+def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]:
+    """Return per query the top score, the mean score and the margin, higher meaning better; one value per query.
+
+    Pooling all k scores of a query instead would count one observation k times.
+    """
+    sign = 1.0 if direction == "similarity" else -1.0
+    scored = [np.asarray(r.scores, dtype=np.float64) * sign for r in sample.records if r.scores]
+    return {
+        "top1": np.array([s[0] for s in scored]),
+        "mean": np.array([s.mean() for s in scored]),
+        "margin": np.array([s[0] - s[1] for s in scored if len(s) > 1]),
+    }
+
+
+def profile_queries(
+    baseline: Baseline, vectors: VectorArray, *, missing: int = 0, wrong_dimension: int = 0
+) -> Profile:
+    """Return the profile of the window's query vectors ``(n, d)``."""
+    population = baseline.populations["queries"]
+    sums = summarise_vectors(vectors, population.centroids, normalise=baseline.normalise)
+    return vectors_profile(baseline.basis, "queries", sums, missing=missing, wrong_dimension=wrong_dimension)
+
+
+def profile_log(baseline: Baseline, sample: Sample) -> Profile:
+    """Return the profile of the log itself: scores in the baseline's bins, empty answers, quality counts."""
+    columns = score_columns(sample, baseline.direction)
+    scores = {
+        f"scores.{name}": count_bins(columns[name], baseline.score_edges[name])
+        for name in SCORE_COLUMNS
+        if name in baseline.score_edges
+    }
+    answered = sum(1 for r in sample.records if r.hits)
+    quality = counts_profile(
+        baseline.basis,
+        records__seen=sample.seen,
+        records__sampled=len(sample.records),
+        records__duplicates=sample.duplicates,
+        records__rejected=sum(sample.rejected.values()),
+        scores__answers=answered,
+        scores__empty=len(sample.records) - answered,
+        scores__missing=sum(1 for r in sample.records if r.hits and not r.scores),
+    )
+    return merge(quality, Profile(baseline.basis, scores))
+
+
+def profile_corpus(
+    baseline: Baseline, corpus: CorpusSample, seen: NDArray[np.uint64], *, least: int = 30
+) -> tuple[Profile, NDArray[np.uint64]]:
+    """Return the profile of the index's sample and the hashes that later windows call known.
+
+    Documents count as new when their hash is below the largest known one and not among the known: a sample of
+    the smallest hashes shows every newcomer in its range, and none twice. Fewer than ``least`` newcomers wait for
+    the next window, so that a trickle is tested as soon as it is a sample, and never the same document again.
+    """
+    reference = baseline.corpus
+    if reference is None or not len(corpus.ids):
+        return Profile(baseline.basis), seen
+    hashes = hash_ids(corpus.ids)
+    known = np.sort(seen)
+    # A corpus that was sampled whole has no range beyond which ids are unknown.
+    whole = len(reference.hashes) >= reference.size
+    in_range = np.ones(len(hashes), dtype=bool) if whole else hashes <= reference.hashes[-1]
+    fresh = in_range & ~np.isin(hashes, known)
+    since_baseline = in_range & ~np.isin(hashes, reference.hashes)
+    horizon = hashes.max() if len(corpus.ids) < corpus.size else np.iinfo(np.uint64).max
+    still_visible = reference.hashes <= horizon
+    gone = int(np.count_nonzero(still_visible & ~np.isin(reference.hashes, hashes)))
+    kept, changed = _compare_persistent(baseline, corpus)
+    profile = counts_profile(
+        baseline.basis,
+        corpus__size=corpus.size,
+        corpus__looked=1,
+        corpus__sampled=int(np.count_nonzero(in_range)),
+        corpus__new=int(np.count_nonzero(since_baseline)),
+        corpus__gone=gone,
+        corpus__kept=kept,
+        corpus__changed=changed,
+    )
+    if int(np.count_nonzero(fresh)) < least:
+        return profile, seen
+    population = baseline.populations["corpus"]
+    sums = summarise_vectors(corpus.vectors[fresh], population.centroids, normalise=baseline.normalise)
+    profile = merge(profile, vectors_profile(baseline.basis, "corpus", sums))
+    return profile, np.union1d(known, hashes[in_range])
+
+
+def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, int]:
+    """Return how many of the stored document vectors were found again and how many of them changed."""
+    reference = baseline.corpus
+    if reference is None:
+        return 0, 0
+    places = {identifier: i for i, identifier in enumerate(corpus.ids)}
+    pairs = [(i, places[identifier]) for i, identifier in enumerate(reference.ids) if identifier in places]
+    if not pairs:
+        return 0, 0
+    if corpus.vectors.shape[1] != reference.vectors.shape[1]:
+        return len(pairs), len(pairs)
+    old = reference.vectors[[a for a, _ in pairs]].astype(np.float64)
+    new = corpus.vectors[[b for _, b in pairs]].astype(np.float64)
+    if baseline.normalise:
+        distance = 1.0 - cosine_rows(old, new)
+    else:
+        norms = np.linalg.norm(old, axis=1)
+        distance = np.linalg.norm(old - new, axis=1) / np.maximum(norms, 1e-12)
+    return len(pairs), int(np.count_nonzero(~(distance <= CHANGED)))
+
+
+def cosine_rows(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the cosine of each row pair ``(n,)``; 0.0 where a row is zero or not finite."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
+    dots = np.einsum("ij,ij->i", a, b)
+    good = np.isfinite(dots) & np.isfinite(norms) & (norms > 0)
+    return np.divide(dots, norms, out=np.zeros(len(dots)), where=good)
+
+
+def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | None) -> Profile:
+    """Return the profile of the suite's replay with live embeddings (``suite``) and with stored vectors (``index``).
+
+    The stored vectors reproduce the baseline's ranking exactly while the old documents stand. A document that was
+    not in the baseline's ranking and now scores above its last one is therefore new; without those newcomers
+    the ranking is the *era ranking*: it does not fall when the corpus merely grows.
+    """
+    suite = baseline.suite
+    profile = Profile(baseline.basis)
+    if suite is None:
+        return profile
+    newcomers: set[str] = set()
+    if stored is not None:
+        for query, ids in enumerate(stored.ids):
+            before = set(suite.rankings[query])
+            for rank, identifier in enumerate(ids):
+                if identifier not in before and stored.scores[query, rank] > suite.depth_scores[query] + 1e-6:
+                    newcomers.add(identifier)
+    for signal, ranking in (("suite", live), ("index", stored)):
+        if ranking is not None:
+            profile = merge(profile, _replay_profile(baseline, signal, ranking.ids, newcomers))
+    return profile
+
+
+def _replay_profile(baseline: Baseline, signal: str, ids: Sequence[Sequence[str]], newcomers: set[str]) -> Profile:
+    suite = baseline.suite
+    if suite is None:
+        return Profile(baseline.basis)
+    plain = measure_texts(ids, suite.relevant, suite.k)
+    era_ids = [[i for i in ranking if i not in newcomers] for ranking in ids]
+    era = measure_texts(era_ids, suite.relevant, suite.k)
+    jaccard, rbo = churn(suite.rankings, ids, suite.k)
+    return Profile(
+        baseline.basis,
+        {f"{signal}.replays": np.array([1], dtype=np.int64)},
+        {
+            f"{signal}.recall": plain.recall,
+            f"{signal}.ndcg": plain.ndcg,
+            f"{signal}.reciprocal_rank": plain.reciprocal_rank,
+            f"{signal}.era_recall": era.recall,
+            f"{signal}.jaccard": jaccard,
+            f"{signal}.rbo": rbo,
+        },
+    )
+
+
+def profile_canaries(baseline: Baseline, vectors: VectorArray) -> Profile:
+    """Return the profile of the canaries' live vectors ``(c, d)``: 1 - cos to the stored ones, per text."""
+    canary = baseline.canary
+    if canary is None:
+        return Profile(baseline.basis)
+    if vectors.shape != canary.vectors.shape:
+        distances = np.ones(len(canary.vectors))  # another dimension is another model
+    else:
+        distances = np.clip(1.0 - cosine_rows(canary.vectors, vectors), 0.0, 2.0)
+    return Profile(
+        baseline.basis,
+        {"canary.replays": np.array([1], dtype=np.int64)},
+        {"canary.distance": distances},
+    )

@@ -1,0 +1,217 @@
+"""The models of driftmon.yaml: unknown keys and bad values are refused with their path, the value and the mend."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from monitor.errors import ConfigError
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def parse_duration(value: object) -> object:
+    """Return ``15m``, ``90d`` and the like as a timedelta; anything else is left to the type to refuse."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    if isinstance(value, str):
+        raise ValueError("a duration is a number and a unit, such as 30s, 15m, 6h, 90d")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BudgetConfig(_Model):
+    """One false-alarm budget for the whole deployment."""
+
+    false_pages: float = Field(default=1.0, gt=0, description="False pages tolerated in the period.")
+    per: Duration = Field(default=timedelta(days=90), description="The period.")
+
+    @field_validator("per")
+    @classmethod
+    def _positive(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("must be above 0")
+        return value
+
+
+class WebConfig(_Model):
+    """Where /metrics, probes and the status page are served."""
+
+    listen: str = Field(default="127.0.0.1:9464", description="host:port; 0.0.0.0:9464 in a container.")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be host:port, such as 127.0.0.1:9464")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class LogConfig(_Model):
+    """The daemon's own log."""
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class CollectionConfig(_Model):
+    """One retrieval surface to watch."""
+
+    source: dict[str, Any] = Field(description="Where logged queries are read from; `type` names the plug-in.")
+    embedder: dict[str, Any] | None = Field(default=None, description="The model that embeds queries in production.")
+    index: dict[str, Any] | None = Field(default=None, description="The live vector index.")
+    suite: Path | None = Field(default=None, description="JSONL of judged queries: id, text, relevant {doc id: grade}.")
+    window: Duration = Field(default=timedelta(minutes=15), description="Length of a window; aligned to the epoch, UTC.")
+    lateness: Duration = Field(default=timedelta(minutes=2), description="How long to wait for late log entries.")
+    max_backfill: int = Field(default=96, ge=1, description="Windows made up after an outage, at most.")
+    sample_size: int = Field(default=1000, ge=30, le=100_000, description="Records of a window that are looked at.")
+    corpus_sample: int = Field(default=2000, ge=200, le=100_000, description="Documents of the index that are looked at.")
+    k: int = Field(default=10, ge=1, le=1000, description="Depth of an answer: recall@K.")
+    metric: Literal["cosine", "dot", "l2"] = Field(default="cosine", description="How vectors are compared.")
+    scores: Literal["similarity", "distance"] = Field(
+        default="similarity", description="Whether a higher logged score means better (similarity) or worse (distance)."
+    )
+    canaries: bool = Field(default=True, description="Embed 64 fixed texts in every window and compare.")
+    detectors: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of single detectors, by name; `enabled: false` switches one off."
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _whole_seconds(cls, value: timedelta) -> timedelta:
+        seconds = value.total_seconds()
+        if seconds < 1 or seconds != int(seconds) or 86400 % int(seconds):
+            raise ValueError("must divide a day into whole windows: 1m, 5m, 15m, 1h, 6h, 1d")
+        return value
+
+    @field_validator("lateness")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("must not be negative")
+        return value
+
+
+class Config(_Model):
+    """driftmon.yaml."""
+
+    database: SecretStr = Field(
+        default=SecretStr("sqlite:///driftmon.db"), description="SQLAlchemy URL; postgresql+psycopg://… in production."
+    )
+    budget: BudgetConfig = BudgetConfig()
+    web: WebConfig = WebConfig()
+    log: LogConfig = LogConfig()
+    collections: dict[str, CollectionConfig] = Field(default_factory=dict)
+    notify: list[dict[str, Any]] = Field(default_factory=list, description="On-call hooks; `type` names the plug-in.")
+
+    @field_validator("collections")
+    @classmethod
+    def _names(cls, value: dict[str, CollectionConfig]) -> dict[str, CollectionConfig]:
+        if not value:
+            raise ValueError("name at least one collection to watch")
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a name has lower-case letters, digits, dot, dash, underscore; at most 63")
+        return value
+
+
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read, expand and check driftmon.yaml.
+
+    Relative paths inside it are relative to the file. ``${NAME}`` takes a value from the environment.
+
+    Raises
+    ------
+    ConfigError
+        With one line per problem: path in the file, what is wrong, the mend.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `driftmon init` writes one, or name yours with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: must be a mapping with `collections:`; `driftmon init` writes an example")
+    return parse_config(expand(data, environment), path)
+
+
+def parse_config(data: Mapping[str, Any], path: Path) -> Config:
+    """Return the checked configuration of already expanded data; raises `ConfigError`."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {line}" for line in _explain(error)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def expand(value: Any, environment: Mapping[str, str], path: str = "") -> Any:
+    """Return ``value`` with every ``${NAME}`` replaced from the environment, recursively."""
+    if isinstance(value, dict):
+        return {k: expand(v, environment, f"{path}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [expand(v, environment, f"{path}.{i}") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ConfigError(f"{path}: the environment has no {match[1]}; export it before you start driftmon")
+        return environment[match[1]]
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(p) for p in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            lines.append(f"{where}: unknown key; {hint}")
+            continue
+        message = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        secret = "database" in where
+        shown = f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
+        lines.append(f"{where}: {message}{shown}")
+    return lines
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    if location[0] == "collections" and len(location) > 2:
+        model = CollectionConfig
+    elif len(location) > 1 and location[0] in ("budget", "web", "log"):
+        model = {"budget": BudgetConfig, "web": WebConfig, "log": LogConfig}[str(location[0])]
+    return sorted(model.model_fields)

@@ -1,0 +1,70 @@
+"""Does the embedding endpoint still give the same vectors for the same texts?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.baseline.frozen import Baseline
+from monitor.profile import Profile
+from monitor.records import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Mean 1 - cos of fixed texts to their stored vectors, held against the endpoint's own noise.
+
+    Parameters
+    ----------
+    warn, page : float
+        The least mean distance to speak of, and to fire at.
+    noise_factor : float
+        Both are raised to this many times the noise floor that was measured when the baseline was built.
+    worst : float
+        One single text beyond this fires as well.
+
+    Notes
+    -----
+    Deterministic: no p-value. Measured mean distances: another batch 0, bf16 1.4e-5, 1% weight noise 5e-4, another
+    truncation 4e-3, a prefix 0.012, int8 weights 0.06, another pooling 0.47, another model 0.72.
+
+    Examples
+    --------
+    >>> Canary().page
+    0.001
+    """
+
+    name: ClassVar[str] = "canary"
+    signal: ClassVar[str] = "canary"
+    warn: float = 1e-4
+    page: float = 1e-3
+    worst: float = 1e-2
+    noise_factor: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.warn <= self.page <= self.worst:
+            raise ValueError(f"need 0 < warn <= page <= worst, not {self.warn}, {self.page}, {self.worst}")
+        if self.noise_factor < 1.0:
+            raise ValueError(f"noise_factor must be at least 1, not {self.noise_factor}")
+
+    def measure(self, baseline: Baseline, profile: Profile) -> Reading:
+        """Return the reading of one window's canaries."""
+        replays = profile.count("canary.replays")
+        if baseline.canary is None or not replays:
+            return Reading(self.name, self.signal, 0.0, 0, status="insufficient", threshold=self.page, harmful=True)
+        distances = profile.sums["canary.distance"] / replays
+        noise = self.noise_factor * baseline.canary.floor
+        threshold, worst = max(noise, self.page), max(noise, self.worst)
+        mean, largest = float(distances.mean()), float(distances.max())
+        return Reading(
+            detector=self.name,
+            signal=self.signal,
+            value=mean,
+            n=len(distances),
+            effect_floor=max(noise, self.warn),
+            # One scale for both conditions: the largest distance counts in units of its own limit.
+            effect=max(mean, largest / worst * threshold),
+            threshold=threshold,
+            harmful=True,
+            detail={"largest": largest, "noise_floor": baseline.canary.floor},
+        )

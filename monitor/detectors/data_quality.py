@@ -1,0 +1,74 @@
+"""Can the window's data be believed at all?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.baseline.frozen import Baseline
+from monitor.profile import Profile
+from monitor.records import Reading
+
+_BAD_VECTORS = ("nonfinite", "zero", "wrong_dimension")
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuality:
+    """Share of a window's records that cannot be used; beyond its limits the window is ``invalid``.
+
+    Parameters
+    ----------
+    bad_vectors : float
+        Largest share of NaN, Inf, zero or wrong-dimension query vectors.
+    rejected : float
+        Largest share of log entries that could not be read.
+    missing : float
+        Largest share of records with neither a vector nor a text that could be embedded.
+
+    Notes
+    -----
+    Bad data makes a window invalid and visible; it never becomes a silent NaN, and good records beside it are kept.
+
+    Examples
+    --------
+    >>> DataQuality().name
+    'data_quality'
+    """
+
+    name: ClassVar[str] = "data_quality"
+    signal: ClassVar[str] = "queries"
+    bad_vectors: float = 0.05
+    rejected: float = 0.2
+    missing: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in ("bad_vectors", "rejected", "missing"):
+            if not 0.0 < getattr(self, field) <= 1.0:
+                raise ValueError(f"{field} must be in (0, 1], not {getattr(self, field)}")
+
+    def measure(self, baseline: Baseline, profile: Profile) -> Reading:
+        """Return the reading of one window: the worst of its bad shares in units of its limit."""
+        del baseline  # absolute limits: a baseline taken from bad data must not excuse bad data
+        seen, rejected = profile.count("records.seen"), profile.count("records.rejected")
+        sampled = profile.count("records.sampled")
+        if seen + rejected == 0:
+            return Reading(self.name, self.signal, 0.0, 0, status="insufficient")
+        bad = {kind: profile.count(f"queries.{kind}") for kind in (*_BAD_VECTORS, "missing")}
+        shares = {
+            "bad_vectors": sum(bad[kind] for kind in _BAD_VECTORS) / max(1, sampled),
+            "rejected": rejected / (seen + rejected),
+            "missing": bad["missing"] / max(1, sampled),
+        }
+        worst = max(shares[name] / getattr(self, name) for name in shares)
+        return Reading(
+            detector=self.name,
+            signal=self.signal,
+            value=max(shares.values()),
+            n=seen + rejected,
+            status="invalid" if worst > 1.0 else "ok",
+            detail={
+                **{f"{name}_share": share for name, share in shares.items()},
+                **{name: float(count) for name, count in bad.items() if count},
+                "duplicates": float(profile.count("records.duplicates")),
+            },
+        )

@@ -1,0 +1,80 @@
+"""Evidence: what time has added up to, per stream, under one budget of false alarms for the deployment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from monitor.records import Evidence, Reading
+from monitor.stats.e_values import accumulate, log_e_value, log_threshold
+
+CALM_WINDOWS = 3
+"""Quiet windows in a row that resolve a firing stream (hysteresis)."""
+CALM_LOG_P = math.log(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many false pages the whole deployment may raise in a period."""
+
+    false_pages: float = 1.0
+    per: timedelta = timedelta(days=90)
+
+    def __post_init__(self) -> None:
+        if self.false_pages <= 0:
+            raise ValueError(f"false_pages must be above 0, not {self.false_pages}")
+        if self.per <= timedelta(0):
+            raise ValueError(f"per must be a positive duration, not {self.per}")
+
+    def log_threshold(self, window: timedelta, streams: int) -> float:
+        """Return the log evidence at which a stream fires, when ``streams`` of this window length share the budget."""
+        return log_threshold(self.false_pages, self.per / window, streams)
+
+
+def statistical_streams(readings: Sequence[Reading]) -> int:
+    """Return how many of a window's readings spend the budget: those with a p-value."""
+    return sum(1 for r in readings if r.log_p is not None)
+
+
+def update_evidence(
+    before: Sequence[Evidence], readings: Sequence[Reading], threshold: float
+) -> tuple[Evidence, ...]:
+    """Return the evidence after one window, one entry per stream that was ever measured.
+
+    A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic probe
+    fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its state. After
+    ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing.
+    """
+    states = {e.key: e for e in before}
+    for reading in readings:
+        state = states.get(reading.key, Evidence(reading.detector, reading.signal))
+        if reading.status != "ok":
+            states[reading.key] = state
+        elif reading.log_p is not None:
+            states[reading.key] = _update_statistical(state, reading, threshold)
+        elif reading.threshold is not None:
+            states[reading.key] = _update_probe(state, reading)
+    return tuple(states[key] for key in sorted(states))
+
+
+def _update_statistical(state: Evidence, reading: Reading, threshold: float) -> Evidence:
+    log_p = reading.log_p if reading.log_p is not None else 0.0
+    log_e = accumulate(state.log_e, log_e_value(log_p))
+    above = reading.shift >= reading.effect_floor
+    if not state.firing:
+        return Evidence(state.detector, state.signal, log_e, firing=log_e >= threshold and above)
+    calm = state.calm + 1 if log_p > CALM_LOG_P or not above else 0
+    if calm >= CALM_WINDOWS:
+        return Evidence(state.detector, state.signal)
+    return Evidence(state.detector, state.signal, log_e, firing=True, calm=calm)
+
+
+def _update_probe(state: Evidence, reading: Reading) -> Evidence:
+    limit = reading.threshold if reading.threshold is not None else math.inf
+    if reading.shift >= limit:
+        return Evidence(state.detector, state.signal, 0.0, firing=True)
+    calm = state.calm + 1
+    firing = state.firing and calm < CALM_WINDOWS
+    return Evidence(state.detector, state.signal, 0.0 if firing else -math.inf, firing=firing, calm=calm if firing else 0)

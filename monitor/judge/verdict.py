@@ -1,0 +1,40 @@
+"""The judgement of one window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.judge.attribution import attribute
+from monitor.records import Evidence, Reading, Severity, Verdict
+
+
+def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
+    """Return state, causes and severity of a window from its readings and the evidence after it.
+
+    Harm decides severity: a firing stream whose reading is ``harmful`` (recall of what was there before, empty answers,
+    the endpoint itself) makes it critical, a distribution that merely shifts a warning.
+    """
+    fired = tuple(e.key for e in evidence if e.firing)
+    problems = tuple(_problem(r) for r in readings if r.status == "invalid")
+    causes = attribute(fired, readings)
+    if fired:
+        harmful = {r.key for r in readings if r.harmful}
+        severity: Severity = "critical" if harmful.intersection(fired) else "warning"
+        return Verdict("drift", severity, causes, fired, problems)
+    if problems:
+        return Verdict("invalid", "warning", problems=problems)
+    if not any(r.status == "ok" and r.log_p is not None for r in readings):
+        return Verdict("insufficient", problems=("too few records for any statistical detector; only probes spoke",))
+    return Verdict("quiet")
+
+
+def _problem(reading: Reading) -> str:
+    if "error" in reading.detail:
+        return f"detector {reading.key} failed with {reading.detail['error']}"
+    worst = {
+        name: share
+        for name, share in reading.detail.items()
+        if name.endswith("_share") and isinstance(share, float) and share > 0.0
+    }
+    shares = ", ".join(f"{name.removesuffix('_share').replace('_', ' ')} {share:.1%}" for name, share in worst.items())
+    return f"{reading.key}: {shares or 'a number is not finite'}; see `driftmon check` and the column mapping"

@@ -1,0 +1,228 @@
+"""One window's walk: read it top to bottom and you know what this product does.
+
+source -> sample -> embed -> profile -> detectors -> judge -> outcome (the store commits it, the edges tell it)
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.baseline.frozen import Baseline
+from monitor.baseline.window_profile import profile_canaries, profile_corpus, profile_log, profile_queries, profile_suite
+from monitor.errors import EdgeError
+from monitor.judge.evidence import update_evidence
+from monitor.judge.runner import measure_all
+from monitor.judge.verdict import judge
+from monitor.profile import Profile, merge, merge_all
+from monitor.protocols import Detector, Embedder, Index, LogSource
+from monitor.records import (
+    Direction,
+    Evidence,
+    JudgedQuery,
+    Metric,
+    Outcome,
+    Ranking,
+    Record,
+    Rejection,
+    Sample,
+    VectorArray,
+    Window,
+)
+from monitor.stats.sampling import hash_id
+
+EXAMPLES = 20
+"""How many rejected entries of a window are kept to be shown."""
+DEPTH = 4
+"""The suite is replayed this many times K deep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One monitored retrieval surface, wired: its edges and how to look at them."""
+
+    name: str
+    source: LogSource
+    detectors: Sequence[Detector]
+    embedder: Embedder | None = None
+    index: Index | None = None
+    suite: Sequence[JudgedQuery] = ()
+    canaries: Sequence[str] = ()
+    metric: Metric = "cosine"
+    direction: Direction = "similarity"
+    k: int = 10
+    sample_size: int = 1000
+    corpus_sample: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What earlier windows left behind: evidence per stream and the hashes of documents already seen."""
+
+    evidence: tuple[Evidence, ...] = ()
+    corpus_seen: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """The sample's vectors ``(n, d)`` of the right dimension, whose records they are, and what was left out."""
+
+    vectors: VectorArray
+    ids: tuple[str, ...]
+    missing: int = 0
+    wrong_dimension: int = 0
+
+
+def walk(
+    window: Window,
+    collection: Collection,
+    baseline: Baseline,
+    baseline_id: int,
+    history: History,
+    *,
+    threshold: float,
+    late: bool = False,
+    stopwatch: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Walk one window from its log to its verdict.
+
+    Parameters
+    ----------
+    threshold : float
+        Log evidence at which a stream fires; the deployment's budget decides it.
+    late : bool
+        A late window is measured and kept, and never rewrites evidence.
+
+    Raises
+    ------
+    EdgeError
+        When the log, the embedder or the index fails; nothing has been changed then and the window may be retried.
+    """
+    started = stopwatch()
+    sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+    profile, corpus_seen = profile_window(collection, baseline, sample, history.corpus_seen)
+    readings = measure_all(collection.detectors, baseline, profile)
+    evidence = history.evidence if late else update_evidence(history.evidence, readings, threshold)
+    verdict = judge(readings, evidence)
+    return Outcome(
+        window=window,
+        baseline_id=baseline_id,
+        readings=readings,
+        verdict=verdict,
+        sample=replace(sample, records=()),
+        profile=profile.pack(),
+        evidence=None if late else evidence,
+        corpus_seen=None if late else corpus_seen,
+        duration=stopwatch() - started,
+    )
+
+
+def profile_window(
+    collection: Collection, baseline: Baseline, sample: Sample, corpus_seen: NDArray[np.uint64] | None
+) -> tuple[Profile, NDArray[np.uint64] | None]:
+    """Return everything that was measured in a window as one profile, and the documents now known."""
+    queries = query_vectors(sample, collection.embedder, baseline.dimension)
+    parts = [
+        profile_log(baseline, sample),
+        profile_queries(
+            baseline, queries.vectors, missing=queries.missing, wrong_dimension=queries.wrong_dimension
+        ),
+    ]
+    if collection.embedder is not None and baseline.canary is not None:
+        parts.append(profile_canaries(baseline, collection.embedder.embed(collection.canaries, "query")))
+    if collection.index is not None and baseline.corpus is not None:
+        seen = baseline.corpus.hashes if corpus_seen is None else corpus_seen
+        corpus, corpus_seen = profile_corpus(baseline, collection.index.sample(collection.corpus_sample), seen)
+        parts.append(corpus)
+    if collection.index is not None and baseline.suite is not None:
+        parts.append(replay_suite(collection, collection.index, baseline))
+    return merge_all(baseline.basis, parts), corpus_seen
+
+
+def draw_sample(entries: Iterable[Record | Rejection], size: int) -> Sample:
+    """Return the bottom-``size`` sample of a window's records by hash of the id, in hash order.
+
+    Bounded memory whatever the window holds, and the same records whatever the order they come in. Of records that
+    share an id the earliest is kept; how often a sampled id came again is counted.
+    """
+    heap: list[tuple[int, str]] = []  # negated hashes: the largest kept hash on top
+    kept: dict[str, Record] = {}
+    again: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    examples: list[Rejection] = []
+    seen = 0
+    for entry in entries:
+        if isinstance(entry, Rejection):
+            rejected[entry.reason] += 1
+            if len(examples) < EXAMPLES:
+                examples.append(entry)
+            continue
+        seen += 1
+        if entry.id in kept:
+            again[entry.id] += 1
+            kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or ""))
+            continue
+        key = -hash_id(entry.id)
+        if len(heap) < size:
+            heapq.heappush(heap, (key, entry.id))
+        elif key > heap[0][0]:
+            _, dropped = heapq.heapreplace(heap, (key, entry.id))
+            del kept[dropped]
+            again.pop(dropped, None)
+        else:
+            continue
+        kept[entry.id] = entry
+    order = sorted(heap, reverse=True)
+    return Sample(
+        records=tuple(kept[identifier] for _, identifier in order),
+        seen=seen,
+        duplicates=sum(again.values()),
+        rejected=dict(rejected),
+        examples=tuple(examples),
+    )
+
+
+def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | None) -> QueryVectors:
+    """Return the sample's query vectors: those that the log carries as they are, the others embedded from their text.
+
+    ``dimension`` None takes the most frequent one (when a baseline is built).
+    """
+    logged = {r.id: r.vector for r in sample.records if r.vector is not None}
+    texts = [(r.id, r.text) for r in sample.records if r.vector is None and r.text]
+    if texts and embedder is not None:
+        embedded = embedder.embed([text for _, text in texts], "query")
+        logged.update(zip((identifier for identifier, _ in texts), embedded, strict=True))
+    if dimension is None and logged:
+        dimension = Counter(len(v) for v in logged.values()).most_common(1)[0][0]
+    ids = tuple(r.id for r in sample.records if r.id in logged and len(logged[r.id]) == dimension)
+    vectors = np.zeros((len(ids), dimension or 0), dtype=np.float32)
+    for row, identifier in enumerate(ids):
+        vectors[row] = logged[identifier]
+    return QueryVectors(vectors, ids, len(sample.records) - len(logged), len(logged) - len(ids))
+
+
+def replay_suite(collection: Collection, index: Index, baseline: Baseline) -> Profile:
+    """Return the profile of the reference suite, asked with live embeddings and again with the stored vectors.
+
+    The second answer is the control: what it loses too is not the query model's doing.
+    """
+    suite = baseline.suite
+    if suite is None:
+        return Profile(baseline.basis)
+    stored = index.search(suite.vectors, suite.depth)
+    live: Ranking | None = stored
+    if collection.embedder is not None:
+        known = {q.id: q.text for q in collection.suite}
+        texts = [known.get(identifier, "") for identifier in suite.query_ids]
+        vectors = collection.embedder.embed(texts, "query")
+        if vectors.shape[1] == suite.vectors.shape[1]:
+            live = index.search(vectors, suite.depth)
+        else:  # an index of another dimension answers nothing
+            live = Ranking([[] for _ in texts], np.zeros((len(texts), 0), dtype=np.float32))
+    return profile_suite(baseline, live, stored)

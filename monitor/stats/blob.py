@@ -1,0 +1,69 @@
+"""Named arrays and plain values as one compressed, self-describing, pickle-free blob."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC = b"DMB1"
+_KINDS = frozenset("iufb")
+
+
+def pack(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return JSON-able ``values`` and numeric ``arrays`` (any shape, little-endian on disk) as bytes.
+
+    Raises
+    ------
+    ValueError
+        When an array is not of a plain number type.
+    """
+    index, parts = [], []
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        if array.dtype.kind not in _KINDS:
+            raise ValueError(f"array {name!r} has dtype {array.dtype}; only plain numbers are stored")
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        index.append([name, array.dtype.str, list(array.shape)])
+        parts.append(array.tobytes())
+    header = json.dumps({"values": dict(values), "arrays": index}, sort_keys=True).encode()
+    body = len(header).to_bytes(4, "little") + header + b"".join(parts)
+    return _MAGIC + zlib.compress(body, 1)
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what :func:`pack` stored; the arrays are read-only views.
+
+    Raises
+    ------
+    ValueError
+        When the bytes were not written by :func:`pack` or are damaged.
+
+    Examples
+    --------
+    >>> values, arrays = unpack(pack({"n": 3}, {"x": np.arange(3)}))
+    >>> values["n"], arrays["x"].tolist()
+    (3, [0, 1, 2])
+    """
+    if data[:4] != _MAGIC:
+        raise ValueError("not a driftmon blob: its first four bytes are not DMB1")
+    try:
+        body = memoryview(zlib.decompress(data[4:]))
+    except zlib.error as error:
+        raise ValueError(f"a damaged driftmon blob: {error}") from error
+    size = int.from_bytes(body[:4], "little")
+    header = json.loads(bytes(body[4 : 4 + size]))
+    arrays: dict[str, NDArray[Any]] = {}
+    offset = 4 + size
+    for name, dtype_name, shape in header["arrays"]:
+        dtype = np.dtype(dtype_name)
+        if dtype.kind not in _KINDS:
+            raise ValueError(f"array {name!r} claims dtype {dtype_name!r}")
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
+        offset += count * dtype.itemsize
+    return header["values"], arrays
