@@ -1,0 +1,171 @@
+"""Every metric that driftmon exports: names and labels here are API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["gauge", "counter", "info", "unknown"]
+
+_STREAM = ("collection", "detector", "signal")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """One exported metric: its name on the wire, its type, its labels and what it says."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+METRICS: tuple[MetricInfo, ...] = (
+    MetricInfo(
+        "driftmon_reading",
+        "gauge",
+        _STREAM,
+        "What the detector measured in the last window (distance, divergence, recall), in its own unit.",
+    ),
+    MetricInfo(
+        "driftmon_reading_effect",
+        "gauge",
+        _STREAM,
+        "What is held against driftmon_reading_threshold: the reading, or its loss where it is a recall.",
+    ),
+    MetricInfo(
+        "driftmon_reading_threshold",
+        "gauge",
+        _STREAM,
+        "Effect at which a probe fires, or the floor of what counts as drift; absent where none can fire.",
+    ),
+    MetricInfo(
+        "driftmon_reading_p_value",
+        "gauge",
+        _STREAM,
+        "Probability of an effect at least this large without drift; absent for deterministic probes.",
+    ),
+    MetricInfo(
+        "driftmon_reading_valid",
+        "gauge",
+        _STREAM,
+        "1 where the last window's reading can be used, 0 where its data was insufficient or invalid.",
+    ),
+    MetricInfo(
+        "driftmon_evidence",
+        "gauge",
+        _STREAM,
+        "log10 of the stream's running e-value, floored at 0: an e-value under 1 is no evidence of drift.",
+    ),
+    MetricInfo(
+        "driftmon_evidence_threshold",
+        "gauge",
+        ("collection",),
+        "log10 of the e-value at which a stream of the collection fires; it follows from the budget.",
+    ),
+    MetricInfo(
+        "driftmon_recall_at_k",
+        "gauge",
+        ("collection", "k"),
+        "Mean recall at k over the reference suite in the last window.",
+    ),
+    MetricInfo(
+        "driftmon_verdict",
+        "gauge",
+        ("collection", "state"),
+        "1 for the state of the last verdict (quiet, drift, insufficient, invalid), 0 for the others.",
+    ),
+    MetricInfo(
+        "driftmon_incident_active",
+        "gauge",
+        ("collection", "severity", "cause"),
+        'Whether an incident of this severity and cause is open; cause="none" stands at 0 where none is.',
+    ),
+    MetricInfo(
+        "driftmon_window_end_timestamp_seconds",
+        "gauge",
+        ("collection",),
+        "End of the last judged window, in seconds since the epoch.",
+    ),
+    MetricInfo(
+        "driftmon_window_length_seconds",
+        "gauge",
+        ("collection",),
+        "Length of the collection's windows, in seconds.",
+    ),
+    MetricInfo(
+        "driftmon_window_lag_seconds",
+        "gauge",
+        ("collection",),
+        "Age of the last judged window's end at the snapshot; healthy up to window length plus lateness.",
+    ),
+    MetricInfo(
+        # Not a counter, whatever the suffix says: planned and running windows come and go, and parked ones
+        # are taken up again, which rate() would read as resets.
+        "driftmon_windows_total",
+        "unknown",
+        ("collection", "state"),
+        "Windows in the ledger by state (planned, running, done, parked).",
+    ),
+    MetricInfo(
+        "driftmon_sample_size",
+        "gauge",
+        ("collection", "signal"),
+        "Observations of the signal in the last window's sample.",
+    ),
+    MetricInfo(
+        "driftmon_baseline_info",
+        "info",
+        ("collection", "baseline", "model"),
+        "The baseline in use and the model it was built with; absent where there is none.",
+    ),
+    MetricInfo(
+        "driftmon_notifications_total",
+        "counter",
+        ("notifier", "result"),
+        "Notifications by notifier and result.",
+    ),
+    MetricInfo(
+        "driftmon_snapshot_timestamp_seconds",
+        "gauge",
+        (),
+        "When the exported snapshot was read from the store, in seconds since the epoch.",
+    ),
+    MetricInfo(
+        "driftmon_config_last_reload_successful",
+        "gauge",
+        (),
+        "1 where the last reading of driftmon.yaml succeeded.",
+    ),
+    MetricInfo(
+        "driftmon_nonfinite_total",
+        "counter",
+        (),
+        "NaN and infinite values withheld from the exposition, counted once per snapshot.",
+    ),
+    MetricInfo("driftmon_build_info", "info", ("version",), "The running release."),
+)
+
+_HEAD = """\
+# Metrics
+
+Every replica exports the same snapshot of the store at `/metrics`, as Prometheus text or as OpenMetrics,
+whichever the scraper asks for. The snapshot is read once per tick and never during a scrape. A series whose
+collection, reading or incident is gone is gone from the next snapshot. When no snapshot has come for 15
+minutes, only `driftmon_snapshot_timestamp_seconds`, `driftmon_nonfinite_total` and `driftmon_build_info` are
+left: an old reading is never shown as a present one. NaN and infinity are never exported. The usual
+`process_*` and `python_info` series stand beside these.
+
+Label values are configured names, cut to 128 characters and without control characters; a detector, signal,
+cause or result that is not a plain word is exported as `other`. Query texts, document ids and model output
+are never label values. This page is `monitor.metrics.catalogue()`; names and labels are API.
+"""
+
+
+def catalogue() -> str:
+    """Return the metrics catalogue as Markdown; ``docs/metrics.md`` is this text."""
+    rows = (
+        f"| `{info.name}` | {info.kind} | {', '.join(f'`{label}`' for label in info.labels)} | {info.help} |"
+        for info in METRICS
+    )
+    return "\n".join([_HEAD, "| metric | type | labels | meaning |", "|---|---|---|---|", *rows, ""])
