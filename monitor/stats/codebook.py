@@ -68,8 +68,8 @@ def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
     """Return which of at most ``k`` groups each of K cells belongs to, so that groups stay well populated.
 
     Again and again the group with the fewest counts joins the group whose centroid (the mean of its cells,
-    weighted by their counts) is nearest in Euclidean distance: bottom-up clustering, smallest group first. Groups
-    are numbered by their first cell; ties go to the lowest number.
+    weighted by their counts) is nearest in Euclidean distance: bottom-up clustering, smallest group first.
+    Groups are numbered by their first cell; ties go to the lowest number.
 
     Parameters
     ----------
