@@ -140,6 +140,7 @@ def _put_collection(page: _Page, status: CollectionStatus, snapshot: Snapshot) -
     for evidence in status.evidence:
         stream = (collection, _word(evidence.detector), _word(evidence.signal))
         page.put("driftmon_evidence", _log10(evidence.log_e), *stream)
+        page.put("driftmon_evidence_firing", evidence.firing, *stream)
     page.put("driftmon_evidence_threshold", _log10(status.log_threshold), collection)
     state = status.verdict.state if status.verdict else None
     for each in get_args(State):

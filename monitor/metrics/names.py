@@ -64,6 +64,12 @@ METRICS: tuple[MetricInfo, ...] = (
         "log10 of the e-value at which a stream of the collection fires; it follows from the budget.",
     ),
     MetricInfo(
+        "driftmon_evidence_firing",
+        "gauge",
+        _STREAM,
+        "1 while the judge holds the stream to drift: from its threshold until some calm windows later.",
+    ),
+    MetricInfo(
         "driftmon_recall_at_k",
         "gauge",
         ("collection", "k"),

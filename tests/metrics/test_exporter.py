@@ -85,7 +85,7 @@ def drifting() -> CollectionStatus:
         ),
         evidence=(
             Evidence("centroid_distance", "queries", log_e=math.log(100)),
-            Evidence("canary", "canary"),
+            Evidence("canary", "canary", firing=True),
         ),
         verdict=Verdict("drift", "critical", (Cause("query_model", 0.9),), ("canary.canary",)),
         incidents=(incident("critical", "query_model"),),
@@ -134,6 +134,7 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert found[key("driftmon_reading_p_value", **stream)] == pytest.approx(1e-6)
     assert found[key("driftmon_reading_valid", **stream)] == 1
     assert found[key("driftmon_evidence", **stream)] == pytest.approx(2.0)
+    assert found[key("driftmon_evidence_firing", **stream)] == 0
     assert found[key("driftmon_evidence_threshold", collection="docs")] == pytest.approx(3.0)
     assert found[key("driftmon_recall_at_k", collection="docs", k="10")] == 0.75
     assert found[key("driftmon_window_lag_seconds", collection="docs")] == 1200
@@ -154,6 +155,7 @@ def test_a_loss_and_a_probe_are_held_against_their_own_threshold() -> None:
     assert found[key("driftmon_reading_effect", **recall)] == 0.2
     canary = {"collection": "docs", "detector": "canary", "signal": "canary"}
     assert found[key("driftmon_reading_threshold", **canary)] == 1e-3
+    assert found[key("driftmon_evidence_firing", **canary)] == 1
     assert key("driftmon_reading_p_value", **canary) not in found
 
 
