@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
-from monitor.stats.vector_pass import MIN_NORM, assign_cells
+from monitor.stats.vector_pass import CHUNK_ROWS, accept, assign_cells, squared_norms
 
 ROWS_PER_CELL = 8
 """Least vectors per cell, on average; with fewer, the other half of the data leaves cells empty."""
@@ -112,22 +112,19 @@ def _usable(vectors: NDArray[Any], *, normalise: bool) -> VectorArray:
     if vectors.ndim != 2:
         raise ValueError(f"vectors must be (n, d), not {vectors.shape}")
     with np.errstate(over="ignore"):
-        rows = np.asarray(vectors).astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-    keep = np.isfinite(lengths) & (lengths >= MIN_NORM)
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+    squared = squared_norms(rows)
+    keep = accept(squared)
     if not keep.any():
-        raise ValueError(
-            f"none of the {len(rows)} vectors is finite and longer than zero; a codebook needs some"
-        )
-    rows = np.ascontiguousarray(rows[keep])
-    if normalise:
-        rows /= lengths[keep, None].astype(np.float32)
-    return rows
+        raise ValueError(f"none of {len(rows)} vectors is finite and longer than zero; a codebook needs some")
+    if not keep.all():
+        rows, squared = rows[keep], squared[keep]
+    return np.divide(rows, np.sqrt(squared)[:, None], dtype=np.float32) if normalise else rows
 
 
 def _seed(rows: VectorArray, k: int, rng: np.random.Generator) -> VectorArray:
     """Return k-means++ seeds: each next one drawn by its squared distance from those already chosen."""
-    squared = np.einsum("ij,ij->i", rows, rows)
+    squared = squared_norms(rows)
     chosen = [int(rng.integers(len(rows)))]
     nearest = np.full(len(rows), np.inf, dtype=np.float64)
     while len(chosen) < k:
@@ -138,9 +135,8 @@ def _seed(rows: VectorArray, k: int, rng: np.random.Generator) -> VectorArray:
         reach = np.cumsum(nearest)
         if reach[-1] <= 0.0:
             break  # every vector is one of those chosen
-        chosen.append(
-            int(np.searchsorted(reach, rng.random() * reach[-1], side="right").clip(max=len(rows) - 1))
-        )
+        draw = np.searchsorted(reach, rng.random() * reach[-1], side="right")
+        chosen.append(min(int(draw), len(rows) - 1))
     seeds: VectorArray = rows[chosen]
     return seeds
 
@@ -152,15 +148,19 @@ def _update(
     counts = np.bincount(labels, minlength=len(centroids))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        gaps = np.square(rows - centroids[labels]).sum(axis=1)
+        chunks = (slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS))
+        gaps = np.concatenate([squared_norms(rows[chunk] - centroids[labels[chunk]]) for chunk in chunks])
         gaps[counts[labels] < 2] = -1.0  # taking the only vector of a cell would empty that one
         farthest = np.argsort(-gaps, kind="stable")[: len(empty)]
         labels = labels.copy()
         labels[farthest] = empty
-    order = np.argsort(labels, kind="stable")
-    used, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
-    means = centroids.astype(np.float64)
-    means[used] = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64) / sizes[:, None]
+        counts = np.bincount(labels, minlength=len(centroids))
+    means = np.zeros(centroids.shape, dtype=np.float64)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        members = labels[start : start + CHUNK_ROWS, None] == np.arange(len(centroids))
+        means += members.T.astype(np.float32) @ rows[start : start + CHUNK_ROWS]
+    means /= np.maximum(counts, 1)[:, None]
+    means[counts == 0] = centroids[counts == 0]
     if normalise:
         lengths = np.sqrt(np.square(means).sum(axis=1))
         flat = lengths < _ROUNDING  # vectors that cancel have no mean direction: stay where it was

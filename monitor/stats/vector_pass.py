@@ -130,6 +130,26 @@ def assign_cells(vectors: NDArray[Any], centroids: VectorArray, *, normalise: bo
     return cells
 
 
+def squared_norms(rows: VectorArray) -> VectorArray:
+    """Return the squared norm of each row, ``(n,)`` float32: a BLAS dot each, in two thirds of einsum's time.
+
+    >>> squared_norms(np.array([[3.0, 4.0]], dtype=np.float32)).tolist()
+    [25.0]
+    """
+    norms: VectorArray = np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0]
+    return norms
+
+
+def accept(squared: VectorArray) -> NDArray[np.bool_]:
+    """Return which squared norms belong to usable rows: finite in float32 and not zero.
+
+    >>> accept(np.array([1.0, 0.0, np.nan, np.inf], dtype=np.float32)).tolist()
+    [True, False, False, False]
+    """
+    accepted: NDArray[np.bool_] = (squared >= MIN_NORM**2) & (squared < np.inf)
+    return accepted
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     """A run of rows ``[start, stop)``: the accepted ones, their squared norms, and what was rejected."""
@@ -161,10 +181,8 @@ def _chunks(vectors: NDArray[Any], centroids: VectorArray) -> Iterator[_Chunk]:
             if not in_place:
                 np.copyto(buffer[: len(rows)], rows, casting="same_kind")
                 rows = buffer[: len(rows)]
-            squared = np.matmul(rows[:, None, :], rows[:, :, None])[
-                :, 0, 0
-            ]  # a BLAS dot a row, einsum takes 1.5 x
-            accepted = (squared >= MIN_NORM**2) & (squared < np.inf)
+            squared = squared_norms(rows)
+            accepted = accept(squared)
         if accepted.all():
             yield _Chunk(start, stop, slice(None), rows, squared)
         else:
@@ -180,6 +198,8 @@ class _Nearest:
 
     def __init__(self, centroids: VectorArray, *, normalise: bool) -> None:
         matrix = np.asarray(centroids, dtype=np.float64)
+        if not np.isfinite(matrix).all():
+            raise ValueError("a centroid is not finite; build the codebook anew from finite vectors")
         lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
         if normalise:
             matrix = matrix / np.maximum(lengths, MIN_NORM)[:, None]
