@@ -1,0 +1,169 @@
+"""The kinds of panel that the dashboards are made of."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import (
+    common,
+    dashboard,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
+    LineInterpolation,
+    TooltipDisplayMode,
+    VisibilityMode,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    DataTransformerConfig,
+    DynamicConfigValue,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = DataSourceRef("prometheus", "${datasource}")
+
+
+def of(metric: str, **labels: str) -> str:
+    """Return the selector of a metric on the chosen collection, whichever replica exports it."""
+    matchers = "".join(f", {name}{matcher}" for name, matcher in labels.items())
+    return f'max without (instance, pod) ({metric}{{collection="$collection"{matchers}}})'
+
+
+def query(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
+    """Return a query over time."""
+    return prometheus.Dataquery().expr(expr).legend_format(legend).range()
+
+
+def now(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
+    """Return a query for the present value."""
+    return prometheus.Dataquery().expr(expr).legend_format(legend).instant()
+
+
+def steps(*values: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """Return absolute colour steps; the first one has no lower bound."""
+    return (
+        dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(v, c) for v, c in values])
+    )
+
+
+def single(title: str, description: str, unit: str, target: prometheus.Dataquery) -> stat.Panel:
+    """Return a panel with one present value."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .with_target(target.ref_id("A"))
+        .graph_mode(BigValueGraphMode.NONE)
+        .color_mode(BigValueColorMode.VALUE)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value("no data")
+        .thresholds(steps((None, "text")))
+        .height(4)
+        .span(6)
+    )
+
+
+def lines(title: str, description: str, unit: str, *targets: prometheus.Dataquery) -> timeseries.Panel:
+    """Return a panel of lines over time; a line named ``threshold …`` is dashed and grey."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .draw_style(GraphDrawStyle.LINE)
+        # A window's figure holds until the next window's: steps, not slopes.
+        .line_interpolation(LineInterpolation.STEP_AFTER)
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(VisibilityMode.NEVER)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.TABLE)
+            .placement(LegendPlacement.BOTTOM)
+            .show_legend(show_legend=True)
+            .calcs(["lastNotNull"])
+        )
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+        .override_by_regexp(
+            "/^threshold/",
+            [
+                DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]}),
+                DynamicConfigValue("custom.lineWidth", 1),
+                DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "text"}),
+            ],
+        )
+        .height(9)
+        .span(12)
+    )
+    for name, target in zip("ABC", targets, strict=False):
+        panel = panel.with_target(target.ref_id(name))
+    return panel
+
+
+def spans(
+    title: str, description: str, words: dict[str, tuple[str, str]], target: prometheus.Dataquery
+) -> statetimeline.Panel:
+    """Return a panel of coloured spans over time; ``words`` maps a value to its word and colour."""
+    mapping = ValueMap({value: ValueMappingResult(word, colour) for value, (word, colour) in words.items()})
+    return (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit("none")
+        .mappings([mapping])
+        .show_value(VisibilityMode.NEVER)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.LIST)
+            .placement(LegendPlacement.BOTTOM)
+            .show_legend(show_legend=True)
+            .calcs([])
+        )
+        .with_target(target.ref_id("A"))
+        .height(9)
+        .span(12)
+    )
+
+
+def rows(title: str, description: str, columns: dict[str, str], target: prometheus.Dataquery) -> table.Panel:
+    """Return a table of label values; ``columns`` maps a label to its heading."""
+    return (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit("none")
+        .no_value("none")
+        .with_target(target.ref_id("A").format(PromQueryFormat.TABLE))
+        .with_transformation(
+            DataTransformerConfig("filterFieldsByName", options={"include": {"names": list(columns)}})
+        )
+        .with_transformation(
+            DataTransformerConfig(
+                "organize",
+                options={
+                    "renameByName": columns,
+                    "indexByName": {label: i for i, label in enumerate(columns)},
+                    "excludeByName": {},
+                },
+            )
+        )
+        .height(9)
+        .span(12)
+    )
