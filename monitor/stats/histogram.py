@@ -44,7 +44,8 @@ def quantile_edges(values: NDArray[Any], bins: int) -> FloatArray:
     finite = flat[np.isfinite(flat)]
     if not finite.size or bins == 1:
         return np.empty(0, dtype=np.float64)
-    return np.unique(np.quantile(finite, np.arange(1, bins) / bins))
+    # Edges are values that occurred: exact in float32 where the values are, and no rounding between ties.
+    return np.unique(np.quantile(finite, np.arange(1, bins) / bins, method="higher"))
 
 
 def count_bins(values: NDArray[Any], edges: FloatArray) -> IntArray:
@@ -131,8 +132,7 @@ def _limits(edges: FloatArray, dtype: np.dtype[Any]) -> NDArray[Any]:
 
     An edge between two float32 numbers becomes the upper one: ``v < limit`` says what ``v < edge`` would say.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         cast = np.asarray(edges, dtype=np.float64).astype(dtype)
-    cast = np.where(cast < edges, np.nextafter(cast, dtype.type(np.inf)), cast)
-    lowest = np.finfo(dtype).min
-    return np.concatenate(([lowest], cast, [dtype.type(np.inf)])).astype(dtype)
+        cast = np.where(cast < edges, np.nextafter(cast, dtype.type(np.inf)), cast)
+    return np.concatenate(([np.finfo(dtype).min], cast, [np.inf]), dtype=dtype)

@@ -136,7 +136,8 @@ def squared_norms(rows: VectorArray) -> VectorArray:
     >>> squared_norms(np.array([[3.0, 4.0]], dtype=np.float32)).tolist()
     [25.0]
     """
-    norms: VectorArray = np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0]
+    with np.errstate(over="ignore", invalid="ignore"):  # such rows are rejected and counted
+        norms: VectorArray = np.matmul(rows[:, None, :], rows[:, :, None])[:, 0, 0]
     return norms
 
 
@@ -177,12 +178,12 @@ def _chunks(vectors: NDArray[Any], centroids: VectorArray) -> Iterator[_Chunk]:
     for start in range(0, len(data), CHUNK_ROWS):
         rows = data[start : start + CHUNK_ROWS]
         stop = start + len(rows)
-        with np.errstate(over="ignore", invalid="ignore"):
-            if not in_place:
+        if not in_place:
+            with np.errstate(over="ignore"):
                 np.copyto(buffer[: len(rows)], rows, casting="same_kind")
-                rows = buffer[: len(rows)]
-            squared = squared_norms(rows)
-            accepted = accept(squared)
+            rows = buffer[: len(rows)]
+        squared = squared_norms(rows)
+        accepted = accept(squared)
         if accepted.all():
             yield _Chunk(start, stop, slice(None), rows, squared)
         else:
