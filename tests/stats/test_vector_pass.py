@@ -33,7 +33,7 @@ def draw(seed: int, n: int, d: int = 24, k: int = 6) -> tuple[NDArray[np.float32
 def expected(vectors: NDArray[Any], centroids: NDArray[np.float32], *, normalise: bool) -> VectorSums:
     """The same numbers by the plainest float64 formulas, all rows at once."""
     rows = vectors.astype(np.float64)
-    finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+    finite = np.asarray(np.isfinite(rows).all(axis=1))
     lengths = np.linalg.norm(np.where(finite[:, None], rows, 0.0), axis=1)
     zero = finite & (lengths < 1e-12)
     keep = finite & ~zero
