@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -79,3 +81,31 @@ def test_links_between_runbooks_lead_somewhere() -> None:
     for path in RUNBOOKS.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def commands_in(text: str) -> list[list[str]]:
+    fenced = [
+        line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+    ]
+    lines = fenced + re.findall(r"`(driftmon [^`\n]+)`", text)
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("driftmon ")]
+
+
+def test_every_command_in_a_runbook_exists() -> None:
+    from typer.main import get_command
+
+    from monitor.cli.main import app
+
+    found = [
+        words for path in RUNBOOKS.glob("*.md") for words in commands_in(path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) > 10
+    for words in found:
+        command: Any = get_command(app)
+        for word in words:
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, " ".join(words)
+            command = command.commands[word]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, " ".join(words)
