@@ -1,10 +1,11 @@
-"""PSI of a million scores in ten bins: binning and index in one figure, beside numpy's search alone."""
+"""PSI of a million scores in ten bins: binning and index in one figure of CPU time, beside numpy's search."""
 
 from __future__ import annotations
 
 import argparse
 import statistics
 from functools import partial
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ def main() -> None:
                 "searchsorted": partial(np.searchsorted, edges, scores, side="right"),
             },
             runs,
+            process_time,
         )
         name = f"PSI of {scores.size:,} {np.dtype(dtype).name} scores in {BINS} bins"
         figures.add(name, statistics.median(seconds["psi"]) * 1e3, "ms", MILLISECONDS_BAR)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
-from monitor.stats.vector_pass import CHUNK_ROWS, accept, assign_cells, squared_norms
+from monitor.stats.vector_pass import SUM_ROWS, accept, assign_cells, squared_norms
 
 ROWS_PER_CELL = 8
 """Least vectors per cell, on average; with fewer, the other half of the data leaves cells empty."""
@@ -148,7 +148,7 @@ def _update(
     counts = np.bincount(labels, minlength=len(centroids))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        chunks = (slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS))
+        chunks = (slice(start, start + SUM_ROWS) for start in range(0, len(rows), SUM_ROWS))
         gaps = np.concatenate([squared_norms(rows[chunk] - centroids[labels[chunk]]) for chunk in chunks])
         gaps[counts[labels] < 2] = -1.0  # taking the only vector of a cell would empty that one
         farthest = np.argsort(-gaps, kind="stable")[: len(empty)]
@@ -156,9 +156,9 @@ def _update(
         labels[farthest] = empty
         counts = np.bincount(labels, minlength=len(centroids))
     means = np.zeros(centroids.shape, dtype=np.float64)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        members = labels[start : start + CHUNK_ROWS, None] == np.arange(len(centroids))
-        means += members.T.astype(np.float32) @ rows[start : start + CHUNK_ROWS]
+    for start in range(0, len(rows), SUM_ROWS):
+        members = labels[start : start + SUM_ROWS, None] == np.arange(len(centroids))
+        means += members.T.astype(np.float32) @ rows[start : start + SUM_ROWS]
     means /= np.maximum(counts, 1)[:, None]
     means[counts == 0] = centroids[counts == 0]
     if normalise:
