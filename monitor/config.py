@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from monitor.errors import ConfigError
 
@@ -81,23 +89,43 @@ class LogConfig(_Model):
 class CollectionConfig(_Model):
     """One retrieval surface to watch."""
 
-    source: dict[str, Any] = Field(description="Where logged queries are read from; `type` names the plug-in.")
-    embedder: dict[str, Any] | None = Field(default=None, description="The model that embeds queries in production.")
+    source: dict[str, Any] = Field(
+        description="Where logged queries are read from; `type` names the plug-in."
+    )
+    embedder: dict[str, Any] | None = Field(
+        default=None, description="The reference model that places logged texts."
+    )
+    live_embedder: dict[str, Any] | None = Field(
+        default=None,
+        description="What production embeds queries with now (its endpoint); the embedder if left out.",
+    )
     index: dict[str, Any] | None = Field(default=None, description="The live vector index.")
-    suite: Path | None = Field(default=None, description="JSONL of judged queries: id, text, relevant {doc id: grade}.")
-    window: Duration = Field(default=timedelta(minutes=15), description="Length of a window; aligned to the epoch, UTC.")
-    lateness: Duration = Field(default=timedelta(minutes=2), description="How long to wait for late log entries.")
+    suite: Path | None = Field(
+        default=None, description="JSONL of judged queries: id, text, relevant {doc id: grade}."
+    )
+    window: Duration = Field(
+        default=timedelta(minutes=15), description="Length of a window; aligned to the epoch, UTC."
+    )
+    lateness: Duration = Field(
+        default=timedelta(minutes=2), description="How long to wait for late log entries."
+    )
     max_backfill: int = Field(default=96, ge=1, description="Windows made up after an outage, at most.")
-    sample_size: int = Field(default=1000, ge=30, le=100_000, description="Records of a window that are looked at.")
-    corpus_sample: int = Field(default=2000, ge=200, le=100_000, description="Documents of the index that are looked at.")
+    sample_size: int = Field(
+        default=1000, ge=30, le=100_000, description="Records of a window that are looked at."
+    )
+    corpus_sample: int = Field(
+        default=2000, ge=200, le=100_000, description="Documents of the index that are looked at."
+    )
     k: int = Field(default=10, ge=1, le=1000, description="Depth of an answer: recall@K.")
     metric: Literal["cosine", "dot", "l2"] = Field(default="cosine", description="How vectors are compared.")
     scores: Literal["similarity", "distance"] = Field(
-        default="similarity", description="Whether a higher logged score means better (similarity) or worse (distance)."
+        default="similarity",
+        description="Whether a higher logged score means better (similarity) or worse (distance).",
     )
     canaries: bool = Field(default=True, description="Embed 64 fixed texts in every window and compare.")
     detectors: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Options of single detectors, by name; `enabled: false` switches one off."
+        default_factory=dict,
+        description="Options of single detectors, by name; `enabled: false` switches one off.",
     )
 
     @field_validator("window")
@@ -120,13 +148,16 @@ class Config(_Model):
     """driftmon.yaml."""
 
     database: SecretStr = Field(
-        default=SecretStr("sqlite:///driftmon.db"), description="SQLAlchemy URL; postgresql+psycopg://… in production."
+        default=SecretStr("sqlite:///driftmon.db"),
+        description="SQLAlchemy URL; postgresql+psycopg://… in production.",
     )
     budget: BudgetConfig = BudgetConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
     collections: dict[str, CollectionConfig] = Field(default_factory=dict)
-    notify: list[dict[str, Any]] = Field(default_factory=list, description="On-call hooks; `type` names the plug-in.")
+    notify: list[dict[str, Any]] = Field(
+        default_factory=list, description="On-call hooks; `type` names the plug-in."
+    )
 
     @field_validator("collections")
     @classmethod
@@ -135,7 +166,9 @@ class Config(_Model):
             raise ValueError("name at least one collection to watch")
         for name in value:
             if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: a name has lower-case letters, digits, dot, dash, underscore; at most 63")
+                raise ValueError(
+                    f"{name!r}: a name has lower-case letters, digits, dot, dash, underscore; at most 63"
+                )
         return value
 
 
@@ -152,7 +185,9 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `driftmon init` writes one, or name yours with --config") from None
+        raise ConfigError(
+            f"{path}: no such file; `driftmon init` writes one, or name yours with --config"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     try:
@@ -184,7 +219,9 @@ def expand(value: Any, environment: Mapping[str, str], path: str = "") -> Any:
 
     def replace(match: re.Match[str]) -> str:
         if match[1] not in environment:
-            raise ConfigError(f"{path}: the environment has no {match[1]}; export it before you start driftmon")
+            raise ConfigError(
+                f"{path}: the environment has no {match[1]}; export it before you start driftmon"
+            )
         return environment[match[1]]
 
     return _VARIABLE.sub(replace, value)

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.baseline.frozen import Baseline
-from monitor.baseline.window_profile import profile_canaries, profile_corpus, profile_log, profile_queries, profile_suite
+from monitor.baseline.window_profile import (
+    profile_canaries,
+    profile_corpus,
+    profile_log,
+    profile_queries,
+    profile_suite,
+)
 from monitor.errors import EdgeError
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
@@ -45,12 +51,18 @@ DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One monitored retrieval surface, wired: its edges and how to look at them."""
+    """One monitored retrieval surface, wired: its edges and how to look at them.
+
+    ``embedder`` is the reference model that gives logged texts a place in space: it stays the same, so that the charts
+    of the population answer to the population alone. ``live_embedder`` is what production embeds queries with at this
+    moment: canaries and suite go through it.
+    """
 
     name: str
     source: LogSource
     detectors: Sequence[Detector]
     embedder: Embedder | None = None
+    live_embedder: Embedder | None = None
     index: Index | None = None
     suite: Sequence[JudgedQuery] = ()
     canaries: Sequence[str] = ()
@@ -134,11 +146,13 @@ def profile_window(
             baseline, queries.vectors, missing=queries.missing, wrong_dimension=queries.wrong_dimension
         ),
     ]
-    if collection.embedder is not None and baseline.canary is not None:
-        parts.append(profile_canaries(baseline, collection.embedder.embed(collection.canaries, "query")))
+    if collection.live_embedder is not None and baseline.canary is not None:
+        parts.append(profile_canaries(baseline, collection.live_embedder.embed(collection.canaries, "query")))
     if collection.index is not None and baseline.corpus is not None:
         seen = baseline.corpus.hashes if corpus_seen is None else corpus_seen
-        corpus, corpus_seen = profile_corpus(baseline, collection.index.sample(collection.corpus_sample), seen)
+        corpus, corpus_seen = profile_corpus(
+            baseline, collection.index.sample(collection.corpus_sample), seen
+        )
         parts.append(corpus)
     if collection.index is not None and baseline.suite is not None:
         parts.append(replay_suite(collection, collection.index, baseline))
@@ -217,10 +231,10 @@ def replay_suite(collection: Collection, index: Index, baseline: Baseline) -> Pr
         return Profile(baseline.basis)
     stored = index.search(suite.vectors, suite.depth)
     live: Ranking | None = stored
-    if collection.embedder is not None:
+    if collection.live_embedder is not None:
         known = {q.id: q.text for q in collection.suite}
         texts = [known.get(identifier, "") for identifier in suite.query_ids]
-        vectors = collection.embedder.embed(texts, "query")
+        vectors = collection.live_embedder.embed(texts, "query")
         if vectors.shape[1] == suite.vectors.shape[1]:
             live = index.search(vectors, suite.depth)
         else:  # an index of another dimension answers nothing

@@ -46,7 +46,9 @@ def build_named(group: str, name: str, options: Mapping[str, Any], path: str) ->
     try:
         kind = points[name].load()
     except ImportError as error:
-        raise ConfigError(f"{path}.type: plug-in {name!r} cannot be loaded ({error}); install what it needs") from error
+        raise ConfigError(
+            f"{path}.type: plug-in {name!r} cannot be loaded ({error}); install what it needs"
+        ) from error
     fields = getattr(kind, "__dataclass_fields__", {})
     for key in options:
         if key not in fields or not fields[key].init:
@@ -66,7 +68,9 @@ def explain(error: ValidationError, path: str) -> str:
         where = ".".join([path, *(str(p) for p in problem["loc"])]).strip(".")
         message = problem["msg"].removeprefix("Value error, ")
         value = problem.get("input")
-        shown = f" (it is {value!r})" if isinstance(value, int | float | bool) or _harmless(where, value) else ""
+        shown = (
+            f" (it is {value!r})" if isinstance(value, int | float | bool) or _harmless(where, value) else ""
+        )
         lines.append(f"{where}: {message}{shown}")
     return "\n".join(lines)
 

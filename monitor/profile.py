@@ -105,7 +105,9 @@ def subtract(whole: Profile, part: Profile) -> Profile:
     return Profile(whole.basis, _take(whole.counts, part.counts), _take(whole.sums, part.sums))
 
 
-def vectors_profile(basis: str, signal: str, sums: VectorSums, *, missing: int = 0, wrong_dimension: int = 0) -> Profile:
+def vectors_profile(
+    basis: str, signal: str, sums: VectorSums, *, missing: int = 0, wrong_dimension: int = 0
+) -> Profile:
     """Return the profile of one population of vectors from its single pass."""
     scalars = {
         "n": sums.n,
@@ -126,12 +128,16 @@ def counts_profile(basis: str, **values: int) -> Profile:
     )
 
 
-def _add(left: Mapping[str, NDArray[Number]], right: Mapping[str, NDArray[Number]]) -> dict[str, NDArray[Number]]:
+def _add(
+    left: Mapping[str, NDArray[Number]], right: Mapping[str, NDArray[Number]]
+) -> dict[str, NDArray[Number]]:
     merged = dict(left)
     for name, array in right.items():
         merged[name] = merged[name] + array if name in merged else array
     return merged
 
 
-def _take(whole: Mapping[str, NDArray[Number]], part: Mapping[str, NDArray[Number]]) -> dict[str, NDArray[Number]]:
+def _take(
+    whole: Mapping[str, NDArray[Number]], part: Mapping[str, NDArray[Number]]
+) -> dict[str, NDArray[Number]]:
     return {name: array - part[name] if name in part else array for name, array in whole.items()}

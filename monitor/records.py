@@ -126,11 +126,15 @@ class CorpusSample:
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
-    """One query of the reference suite with its relevant documents and their grades (> 0)."""
+    """One query of the reference suite with its relevant documents and their grades (> 0).
+
+    ``vector`` is only needed where no embedder is at hand: then the suite watches the index alone.
+    """
 
     id: str
     text: str
     relevant: Mapping[str, int]
+    vector: VectorArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

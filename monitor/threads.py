@@ -11,7 +11,11 @@ BLAS_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 
 def cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
     """Return the CPUs this process may use: the smaller of affinity and cgroup quota (v2, then v1)."""
-    cpus = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
+    cpus = (
+        float(len(os.sched_getaffinity(0)))
+        if hasattr(os, "sched_getaffinity")
+        else float(os.cpu_count() or 1)
+    )
     return min(cpus, _cgroup_v2(root) or _cgroup_v1(root) or cpus)
 
 

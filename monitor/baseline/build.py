@@ -18,13 +18,12 @@ from monitor.baseline.frozen import (
     Population,
     SuiteReference,
 )
-from monitor.baseline.window_profile import cosine_rows, score_columns
+from monitor.baseline.window_profile import cosine_rows, measure_answers, score_columns
 from monitor.errors import BaselineError
 from monitor.records import CorpusSample, Direction, JudgedQuery, Metric, Ranking, Sample
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
 from monitor.stats.codebook import fit_codebook
 from monitor.stats.histogram import count_bins, quantile_edges
-from monitor.stats.ranking import measure_texts
 from monitor.stats.sampling import hash_ids
 from monitor.stats.vector_pass import summarise_vectors
 
@@ -149,7 +148,9 @@ def describe_population(
     good = np.isfinite(norms) & (norms > 1e-12)
     x, counting = x[good], counting[good]
     if len(x) < 2:
-        raise BaselineError(f"only {len(x)} of {len(vectors)} vectors are usable (the others hold NaN, Inf or zeros)")
+        raise BaselineError(
+            f"only {len(x)} of {len(vectors)} vectors are usable (the others hold NaN, Inf or zeros)"
+        )
     if normalise:
         x = x / norms[good, None]
     n = len(x)
@@ -178,7 +179,7 @@ def reference_suite(
 ) -> SuiteReference:
     """Return the suite as the index answers it now, ``depth`` deep."""
     relevant = tuple(dict(q.relevant) for q in queries)
-    measures = measure_texts(ranking.ids, relevant, k)
+    measures = measure_answers(ranking.ids, relevant, k)
     last = np.array(
         [
             float(ranking.scores[i, len(ids) - 1]) if len(ids) >= depth else -np.inf
@@ -212,7 +213,11 @@ def _score_edges(windows: Sequence[WindowData], direction: Direction) -> dict[st
         for name, column in score_columns(half, direction).items():
             fitting[name].append(column)
     pooled = {name: np.concatenate(columns) for name, columns in fitting.items()}
-    return {name: quantile_edges(column, BINS) for name, column in pooled.items() if len(column) >= LEAST_RECORDS // 2}
+    return {
+        name: quantile_edges(column, BINS)
+        for name, column in pooled.items()
+        if len(column) >= LEAST_RECORDS // 2
+    }
 
 
 def _held_counts(
@@ -224,7 +229,9 @@ def _held_counts(
     normalise: bool,
 ) -> HeldCounts:
     whole = summarise_vectors(window.vectors, population.centroids, normalise=normalise)
-    counted = summarise_vectors(window.vectors[counting_half(window.ids)], population.centroids, normalise=normalise)
+    counted = summarise_vectors(
+        window.vectors[counting_half(window.ids)], population.centroids, normalise=normalise
+    )
     columns = score_columns(_half_sample(window.sample, counting=True), direction)
     scores = {name: count_bins(columns[name], edges[name]) for name in edges}
     return HeldCounts(whole.n, whole.total, counted.cells, scores)
@@ -232,7 +239,9 @@ def _held_counts(
 
 def _half_sample(sample: Sample, *, counting: bool) -> Sample:
     half = counting_half([r.id for r in sample.records])
-    return Sample(tuple(r for r, is_counting in zip(sample.records, half, strict=True) if is_counting == counting), 0)
+    return Sample(
+        tuple(r for r, is_counting in zip(sample.records, half, strict=True) if is_counting == counting), 0
+    )
 
 
 def _fingerprint(populations: Mapping[str, Population], edges: Mapping[str, FloatArray]) -> str:

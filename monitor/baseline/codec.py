@@ -89,7 +89,9 @@ def unpack(data: bytes) -> Baseline:
             )
         return _assemble(values, arrays)
     except (ValueError, KeyError, TypeError) as error:
-        raise BaselineError(f"a stored baseline cannot be read ({error}): run `driftmon baseline build`") from error
+        raise BaselineError(
+            f"a stored baseline cannot be read ({error}): run `driftmon baseline build`"
+        ) from error
 
 
 def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from monitor.profile import Profile, counts_profile, merge, vectors_profile
 from monitor.records import CorpusSample, Direction, Ranking, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
-from monitor.stats.ranking import churn, measure_texts
+from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
 from monitor.stats.sampling import hash_ids
 from monitor.stats.vector_pass import summarise_vectors
 
@@ -160,13 +160,22 @@ def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | No
     return profile
 
 
-def _replay_profile(baseline: Baseline, signal: str, ids: Sequence[Sequence[str]], newcomers: set[str]) -> Profile:
+def measure_answers(
+    answers: Sequence[Sequence[str]], relevant: Sequence[Mapping[str, int]], k: int
+) -> RankingScores:
+    """Return recall@k, NDCG@k and reciprocal rank of each answer against its judgements."""
+    return measure_rankings(gains(answers, relevant, k), relevant_counts(relevant), ideal_dcg(relevant, k))
+
+
+def _replay_profile(
+    baseline: Baseline, signal: str, ids: Sequence[Sequence[str]], newcomers: set[str]
+) -> Profile:
     suite = baseline.suite
     if suite is None:
         return Profile(baseline.basis)
-    plain = measure_texts(ids, suite.relevant, suite.k)
+    plain = measure_answers(ids, suite.relevant, suite.k)
     era_ids = [[i for i in ranking if i not in newcomers] for ranking in ids]
-    era = measure_texts(era_ids, suite.relevant, suite.k)
+    era = measure_answers(era_ids, suite.relevant, suite.k)
     jaccard, rbo = churn(suite.rankings, ids, suite.k)
     return Profile(
         baseline.basis,

@@ -51,7 +51,9 @@ class Canary:
         """Return the reading of one window's canaries."""
         replays = profile.count("canary.replays")
         if baseline.canary is None or not replays:
-            return Reading(self.name, self.signal, 0.0, 0, status="insufficient", threshold=self.page, harmful=True)
+            return Reading(
+                self.name, self.signal, 0.0, 0, status="insufficient", threshold=self.page, harmful=True
+            )
         distances = profile.sums["canary.distance"] / replays
         noise = self.noise_factor * baseline.canary.floor
         threshold, worst = max(noise, self.page), max(noise, self.worst)

@@ -59,7 +59,9 @@ class CentroidDistance:
         population = baseline.populations.get(self.signal)
         n = profile.count(f"{self.signal}.n")
         if population is None or n < self.least:
-            return Reading(self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor)
+            return Reading(
+                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+            )
         mean = profile.sums[f"{self.signal}.total"] / n
         delta = float(np.sum((mean - population.mean) ** 2))
         noise = population.spread * (1.0 / population.n + 1.0 / n)

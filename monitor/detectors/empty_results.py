@@ -48,7 +48,9 @@ class EmptyResults:
         n = empty + profile.count("scores.answers")
         before, total = baseline.empty_answers
         if n < self.least or total < self.least:
-            return Reading(self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor)
+            return Reading(
+                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+            )
         expected = (before + 0.5) / (total + 1.0)
         upper = min(1.0, expected + (expected * (1.0 - expected) / total) ** 0.5)
         return Reading(

@@ -49,7 +49,9 @@ class RecallAtK:
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's replay."""
-        return suite_reading(self.name, self.signal, baseline, profile, "recall", self.effect_floor, self.least)
+        return suite_reading(
+            self.name, self.signal, baseline, profile, "recall", self.effect_floor, self.least
+        )
 
 
 def suite_reading(
@@ -68,7 +70,9 @@ def suite_reading(
     suite = baseline.suite
     n = 0 if suite is None else len(suite.query_ids)
     if suite is None or not replays or n < least:
-        return Reading(name, signal, 0.0, n, status="insufficient", effect_floor=effect_floor, harmful=harmful)
+        return Reading(
+            name, signal, 0.0, n, status="insufficient", effect_floor=effect_floor, harmful=harmful
+        )
     now = profile.sums[f"{signal}.{column}"] / replays
     return Reading(
         detector=name,

@@ -63,8 +63,16 @@ class ScorePSI:
         reference = baseline.score_counts.get(self.column)
         window = profile.counts.get(f"scores.{self.column}")
         n = 0 if window is None else int(window.sum())
-        if reference is None or window is None or n < self.least or len(reference) < 2 or reference.sum() < self.least:
-            return Reading(self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor)
+        if (
+            reference is None
+            or window is None
+            or n < self.least
+            or len(reference) < 2
+            or reference.sum() < self.least
+        ):
+            return Reading(
+                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+            )
         index = psi(window, reference)
         noise = 1.0 / float(reference.sum()) + 1.0 / n
         statistic, dof = index / noise, float(len(reference) - 1)

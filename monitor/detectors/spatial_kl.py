@@ -57,14 +57,18 @@ class SpatialKL:
         population = baseline.populations.get(self.signal)
         n = profile.count(f"{self.signal}.n")
         if population is None or n < self.least:
-            return Reading(self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor)
+            return Reading(
+                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+            )
         groups = merge_cells(population.centroids, population.cells, int(np.clip(n / 12, 8, 32)))
         size = int(groups.max()) + 1
         window = np.bincount(groups, weights=profile.counts[f"{self.signal}.cells"], minlength=size)
         reference = np.bincount(groups, weights=population.cells, minlength=size)
         statistic, dof = pearson_two_samples(window, reference)
         if dof < 1:
-            return Reading(self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor)
+            return Reading(
+                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+            )
         bias = (size - 1) / 2.0 * (1.0 / max(reference.sum(), 1.0) + 1.0 / n)
         shares = window / n - reference / max(reference.sum(), 1.0)
         return Reading(

@@ -78,14 +78,20 @@ def _model_query_side(f: Findings) -> Cause | None:
 def _model_reembedded(f: Findings) -> Cause | None:
     if f.value("persistent_vectors.corpus") < REEMBEDDED:
         return None
-    return Cause("model_reembedded", 0.98, ("persistent_vectors.corpus", *f.any("canary.canary", "era_recall.index")))
+    return Cause(
+        "model_reembedded", 0.98, ("persistent_vectors.corpus", *f.any("canary.canary", "era_recall.index"))
+    )
 
 
 def _model_mixed_index(f: Findings) -> Cause | None:
     share = f.value("persistent_vectors.corpus")
     if not f.any("persistent_vectors.corpus") or share >= REEMBEDDED:
         return None
-    return Cause("model_mixed_index", 0.9, ("persistent_vectors.corpus", *f.any("era_recall.index", "era_recall.suite")))
+    return Cause(
+        "model_mixed_index",
+        0.9,
+        ("persistent_vectors.corpus", *f.any("era_recall.index", "era_recall.suite")),
+    )
 
 
 def _index_degraded(f: Findings) -> Cause | None:
@@ -107,7 +113,9 @@ def _corpus_growth(f: Findings) -> Cause | None:
     new = f.detail("persistent_vectors.corpus", "new_share")
     if new < GROWTH or f.any("persistent_vectors.corpus", "era_recall.suite", "era_recall.index"):
         return None
-    return Cause("corpus_growth", 0.8, ("persistent_vectors.corpus", *f.any("recall_at_k.suite", *_QUERY_CHARTS)))
+    return Cause(
+        "corpus_growth", 0.8, ("persistent_vectors.corpus", *f.any("recall_at_k.suite", *_QUERY_CHARTS))
+    )
 
 
 def _questions(f: Findings) -> Cause | None:
@@ -121,7 +129,9 @@ def _questions(f: Findings) -> Cause | None:
 def _score_scale(f: Findings) -> Cause | None:
     """Scores moved while questions, endpoint and documents all stand."""
     because = f.any(*_SCORE_CHARTS)
-    quiet = not f.any(*_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus")
+    quiet = not f.any(
+        *_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus"
+    )
     standing = f.readings.get("canary.canary")
     if not because or not quiet or standing is None or standing.status != "ok":
         return None

@@ -77,4 +77,6 @@ def _update_probe(state: Evidence, reading: Reading) -> Evidence:
         return Evidence(state.detector, state.signal, 0.0, firing=True)
     calm = state.calm + 1
     firing = state.firing and calm < CALM_WINDOWS
-    return Evidence(state.detector, state.signal, 0.0 if firing else -math.inf, firing=firing, calm=calm if firing else 0)
+    return Evidence(
+        state.detector, state.signal, 0.0 if firing else -math.inf, firing=firing, calm=calm if firing else 0
+    )

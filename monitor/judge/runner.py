@@ -21,7 +21,9 @@ def _measure(detector: Detector, baseline: Baseline, profile: Profile) -> Readin
     try:
         reading = detector.measure(baseline, profile)
     except Exception as error:  # noqa: BLE001 a third party's detector may raise anything
-        return Reading(detector.name, detector.signal, 0.0, 0, status="invalid", detail={"error": type(error).__name__})
+        return Reading(
+            detector.name, detector.signal, 0.0, 0, status="invalid", detail={"error": type(error).__name__}
+        )
     return _finite(reading)
 
 
@@ -29,6 +31,8 @@ def _finite(reading: Reading) -> Reading:
     """Return the reading, or an invalid one where a number is not finite: no NaN leaves the core."""
     numbers = [reading.value, reading.shift, reading.effect_floor]
     log_p = reading.log_p
-    if all(math.isfinite(x) for x in numbers) and (log_p is None or (not math.isnan(log_p) and log_p <= 1e-9)):
+    if all(math.isfinite(x) for x in numbers) and (
+        log_p is None or (not math.isnan(log_p) and log_p <= 1e-9)
+    ):
         return reading
     return replace(reading, value=0.0, effect=None, effect_floor=0.0, log_p=None, status="invalid")

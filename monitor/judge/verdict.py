@@ -24,7 +24,9 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
     if problems:
         return Verdict("invalid", "warning", problems=problems)
     if not any(r.status == "ok" and r.log_p is not None for r in readings):
-        return Verdict("insufficient", problems=("too few records for any statistical detector; only probes spoke",))
+        return Verdict(
+            "insufficient", problems=("too few records for any statistical detector; only probes spoke",)
+        )
     return Verdict("quiet")
 
 
@@ -36,5 +38,7 @@ def _problem(reading: Reading) -> str:
         for name, share in reading.detail.items()
         if name.endswith("_share") and isinstance(share, float) and share > 0.0
     }
-    shares = ", ".join(f"{name.removesuffix('_share').replace('_', ' ')} {share:.1%}" for name, share in worst.items())
+    shares = ", ".join(
+        f"{name.removesuffix('_share').replace('_', ' ')} {share:.1%}" for name, share in worst.items()
+    )
     return f"{reading.key}: {shares or 'a number is not finite'}; see `driftmon check` and the column mapping"

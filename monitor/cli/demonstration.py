@@ -1,0 +1,69 @@
+"""driftmon demo: the three acts on real text and real models, in a minute, with nothing to download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.options import AsJson
+from monitor.cli.show import console, format_p, print_json, progress
+
+if TYPE_CHECKING:
+    from monitor.demo.scenario import Act, Story
+
+
+def demo(
+    seed: Annotated[
+        int, typer.Option(help="Seed of the simulated traffic; the vectors are real either way.")
+    ] = 1,
+    live: Annotated[
+        bool, typer.Option("--live", help="Embed the texts anew with sentence-transformers.")
+    ] = False,
+    report: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("demo-report.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Play corpus growth, model pushes and the Drift-Adapter through the real pipeline, and write a report."""
+    from monitor.demo.material import load_material
+    from monitor.demo.report import write_report
+    from monitor.demo.scenario import play
+    from monitor.demo.summary import summarise
+
+    with progress() as advance:
+        story = play(load_material(live=live, progress=advance), seed, advance)
+    summary = summarise(story)
+    write_report(story, report)
+    if as_json:
+        print_json(summary)
+        return
+    out = console()
+    for act in story.acts:
+        _show_act(out, story, act, next(a for a in summary["acts"] if a["act"] == act.name))
+    out.print(f"The whole story with plots: [bold]{report}[/]")
+
+
+def _show_act(out: Any, story: Story, act: Act, summary: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    out.print()
+    out.rule(f"[bold]{act.title}", align="left")
+    table = Table(header_style="bold")
+    table.add_column("reading")
+    for column in ("before", "after", "p-value after"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    last = {r.key: r for r in act.after[-1].readings}
+    for key, row in summary["readings"].items():
+        log_p = last[key].log_p if key in last else None
+        fires = "[bold red]fires[/]" if key in summary["fired"] else ""
+        table.add_row(key, f"{row['before']:.4g}", f"{row['after']:.4g}", format_p(log_p), fires)
+    out.print(table)
+    quiet = summary["fired_in_quiet"]
+    out.print(
+        f"quiet stretch before: {'nothing fired' if not quiet else '[red]fired: ' + ', '.join(quiet) + '[/]'}"
+    )
+    causes = ", ".join(f"{c['name']} ({c['confidence']:.0%})" for c in summary["causes"]) or "none"
+    out.print(f"named cause: [bold]{causes}[/]")
+    recall = summary["recall_at_k"]
+    out.print(f"recall@{recall['k']}: {recall['before']:.3f} -> [bold]{recall['after']:.3f}[/]")

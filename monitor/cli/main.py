@@ -1,0 +1,71 @@
+"""The driftmon command: thin, and every subcommand imports what it needs only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from monitor.cli import baselines, database, demonstration, setup, windows
+from monitor.errors import DriftmonError
+from monitor.threads import limit_blas_threads
+
+app = typer.Typer(
+    name="driftmon",
+    help="Watch production vector search and RAG: tell when its results drift, and name the cause.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(baselines.app, name="baseline")
+app.add_typer(database.app, name="db")
+app.command("init")(setup.init)
+app.command("check")(setup.check)
+app.command("evaluate")(windows.evaluate)
+app.command("status")(windows.status)
+app.command("run")(windows.run)
+app.command("demo")(demonstration.demo)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from monitor import __version__
+
+        typer.echo(f"driftmon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command and turn errors into one plain message and an exit code: 0 ok, 1 drift, 2 usage, 3 an edge failed."""
+    limit_blas_threads()  # before numpy is imported by any command
+    try:
+        app(standalone_mode=False)
+    except DriftmonError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _fail("stopped; what was committed is kept", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `driftmon status | head` is no error
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"driftmon: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,81 @@
+"""Options that several commands share, and what they lead to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from monitor.store import Store
+    from monitor.wiring import Deployment
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="DRIFTMON_CONFIG", help="The configuration file.", show_default=True
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")
+]
+DEFAULT_CONFIG = Path("driftmon.yaml")
+
+
+def load_deployment(path: Path) -> Deployment:
+    """Return the wired deployment of a configuration file; raises `ConfigError`."""
+    from monitor.config import load_config
+    from monitor.wiring import wire
+
+    return wire(load_config(path), path.parent)
+
+
+def open_store(deployment: Deployment, *, create: bool = True) -> Store:
+    """Return the store, its schema brought up to date when it is an embedded SQLite file.
+
+    A shared PostgreSQL is never migrated on the side: `driftmon db upgrade` is a step of its own there.
+    """
+    from monitor.store import Store
+    from monitor.store.schema import require_current, upgrade
+
+    url = deployment.config.database.get_secret_value()
+    if create and url.startswith("sqlite"):
+        upgrade(url)
+    store = Store.open(url)
+    require_current(store.engine)
+    return store
+
+
+def pick_collection(deployment: Deployment, name: str | None) -> str:
+    """Return the named collection, or the only one; raises `ConfigError` with the names there are."""
+    names = sorted(deployment.collections)
+    if name is None and len(names) == 1:
+        return names[0]
+    if name is None:
+        raise ConfigError(f"name the collection: one of {', '.join(names)}")
+    if name not in deployment.collections:
+        raise ConfigError(f"no collection {name!r}; the configuration has {', '.join(names)}")
+    return name
+
+
+def parse_moment(value: str | None, default: datetime) -> datetime:
+    """Return an ISO time, or one relative to now (``-7d``, ``-36h``), as aware UTC."""
+    if value is None:
+        return default
+    from monitor.config import parse_duration
+
+    try:
+        if value.startswith("-"):
+            delta = parse_duration(value[1:])
+            if isinstance(delta, timedelta):
+                return datetime.now(UTC) - delta
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"{value!r} is no time: give ISO 8601 (2026-03-01T00:00Z) or an age such as -7d"
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

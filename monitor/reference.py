@@ -1,0 +1,178 @@
+"""Taking a baseline: quiet windows are read like any other, frozen, and calibrated on themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
+from monitor.baseline.build import reference_canaries, reference_suite
+from monitor.baseline.window_profile import profile_log, profile_queries
+from monitor.errors import BaselineError
+from monitor.judge.calibration import calibrate
+from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
+from monitor.profile import merge
+from monitor.records import CorpusSample, Window
+
+MAX_VECTORS = 64_000
+"""At most so many query vectors are held while a baseline is built (100 MB at 384 dimensions)."""
+SEED = 20_250_923
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A baseline that was just taken, and what people should know about it."""
+
+    baseline: Baseline
+    notes: tuple[str, ...]
+
+
+def take_baseline(
+    collection: Collection,
+    windows: Sequence[Window],
+    *,
+    progress: Progress = lambda *_: None,
+    seed: int = SEED,
+) -> Taken:
+    """Read ``windows`` of quiet history and freeze them, with the index, the suite and the canaries as they are now.
+
+    Raises
+    ------
+    BaselineError
+        When the windows hold too little.
+    EdgeError
+        When the log, the embedder or the index fails.
+    """
+    notes: list[str] = []
+    chosen = spread_evenly(windows, max(1, MAX_VECTORS // collection.sample_size))
+    if len(chosen) < len(windows):
+        notes.append(f"{len(chosen)} of {len(windows)} windows were taken, evenly spread over the span")
+    data = _read_windows(collection, chosen, progress)
+    corpus = _look_at_corpus(collection, progress, notes)
+    suite = _ask_suite(collection, corpus, progress, notes)
+    canary = _embed_canaries(collection, progress)
+    progress("freezing", 0, 2)
+    baseline, held = build_baseline(
+        collection.name,
+        data,
+        metric=collection.metric,
+        direction=collection.direction,
+        k=collection.k,
+        seed=seed,
+        corpus=corpus,
+        suite=suite,
+        canary=canary,
+    )
+    progress("freezing", 1, 2)
+    profiles = [merge(profile_log(baseline, w.sample), profile_queries(baseline, w.vectors)) for w in data]
+    baseline = calibrate(baseline, profiles, held, collection.detectors)
+    progress("freezing", 2, 2)
+    if baseline.records < 20 * collection.sample_size:
+        notes.append(
+            f"{baseline.records} records stand against windows of up to {collection.sample_size}: 20 times as many make "
+            "p-values exact; a longer span helps"
+        )
+    return Taken(baseline, tuple(notes))
+
+
+def spread_evenly(windows: Sequence[Window], most: int) -> list[Window]:
+    """Return at most ``most`` windows, evenly spread, so that every hour of the day keeps its share."""
+    if len(windows) <= most:
+        return list(windows)
+    return [windows[i] for i in np.unique(np.linspace(0, len(windows) - 1, most).round().astype(int))]
+
+
+def _read_windows(collection: Collection, windows: Sequence[Window], progress: Progress) -> list[WindowData]:
+    data: list[WindowData] = []
+    dimension: int | None = None
+    for done, window in enumerate(windows):
+        progress("reading quiet windows", done, len(windows))
+        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        queries = query_vectors(sample, collection.embedder, dimension)
+        if not len(queries.vectors):
+            continue
+        dimension = queries.vectors.shape[1]
+        data.append(WindowData(sample, queries.vectors, queries.ids))
+    progress("reading quiet windows", len(windows), len(windows))
+    if not data:
+        raise BaselineError(
+            f"collection {collection.name!r}: none of the {len(windows)} windows has a usable query; check the span "
+            "(--start, --end) and the column mapping with `driftmon check`"
+        )
+    return data
+
+
+def _look_at_corpus(collection: Collection, progress: Progress, notes: list[str]) -> CorpusSample | None:
+    if collection.index is None:
+        return None
+    progress("looking at the index", 0, 1)
+    corpus = collection.index.sample(collection.corpus_sample)
+    norms = np.linalg.norm(corpus.vectors.astype(np.float64), axis=1)
+    good = np.isfinite(norms) & (norms > 1e-12)
+    if not good.all():
+        notes.append(
+            f"{int((~good).sum())} of {len(good)} sampled document vectors hold NaN, Inf or zeros: left out"
+        )
+        ids = tuple(i for i, ok in zip(corpus.ids, good, strict=True) if ok)
+        corpus = replace(corpus, ids=ids, vectors=corpus.vectors[good])
+    progress("looking at the index", 1, 1)
+    return corpus
+
+
+def _ask_suite(
+    collection: Collection, corpus: CorpusSample | None, progress: Progress, notes: list[str]
+) -> SuiteReference | None:
+    if not collection.suite or collection.index is None:
+        return None
+    progress("asking the reference suite", 0, 1)
+    if collection.live_embedder is not None:
+        vectors = collection.live_embedder.embed([q.text for q in collection.suite], "query")
+    elif all(q.vector is not None for q in collection.suite):
+        vectors = np.stack([np.asarray(q.vector, dtype=np.float32) for q in collection.suite])
+    else:
+        notes.append(
+            "the suite was not asked: it needs an embedder, or a `vector` in every line; recall@K will not be measured"
+        )
+        return None
+    ranking = collection.index.search(vectors, DEPTH * collection.k)
+    suite = reference_suite(collection.suite, vectors, ranking, k=collection.k, depth=DEPTH * collection.k)
+    notes.extend(_lacking(collection, corpus, suite))
+    progress("asking the reference suite", 1, 1)
+    return suite
+
+
+def _lacking(collection: Collection, corpus: CorpusSample | None, suite: SuiteReference) -> list[str]:
+    judged = {document for relevant in suite.relevant for document in relevant}
+    if corpus is not None and len(corpus.ids) >= corpus.size:
+        lacking = sorted(judged.difference(corpus.ids))
+        if lacking:
+            shown = ", ".join(lacking[:5])
+            return [
+                f"the index lacks {len(lacking)} of {len(judged)} judged documents ({shown}): they count as missed"
+            ]
+        return []
+    if float(suite.recall.max(initial=0.0)) == 0.0:
+        return [
+            f"no query of the suite finds a judged document in its first {collection.k}: do the ids match the index?"
+        ]
+    return []
+
+
+def _embed_canaries(collection: Collection, progress: Progress) -> CanaryReference | None:
+    live = collection.live_embedder
+    if live is None or not collection.canaries:
+        return None
+    progress("embedding canaries", 0, 2)
+    first = live.embed(collection.canaries, "query")
+    progress("embedding canaries", 1, 2)
+    # The second time in another order and in halves: other batches are part of an endpoint's ordinary noise.
+    half = len(collection.canaries) // 2
+    later = live.embed(collection.canaries[half:], "query")
+    sooner = live.embed(collection.canaries[:half], "query")
+    progress("embedding canaries", 2, 2)
+    return reference_canaries(first, np.concatenate([sooner, later]))

@@ -1,0 +1,162 @@
+"""From validated configuration to the objects that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from monitor.canary_texts import CANARY_TEXTS
+from monitor.config import CollectionConfig, Config
+from monitor.errors import ConfigError
+from monitor.judge.evidence import Budget
+from monitor.pipeline import Collection
+from monitor.plugins import available, build, build_named
+from monitor.protocols import Detector, Embedder, Index, LogSource
+from monitor.sources.suite import load_suite
+
+DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("data_quality", {}),
+    ("centroid_distance", {"signal": "queries"}),
+    ("spatial_kl", {"signal": "queries"}),
+    ("score_psi", {"column": "top1"}),
+    ("score_psi", {"column": "mean"}),
+    ("score_psi", {"column": "margin"}),
+    ("empty_results", {}),
+    ("centroid_distance", {"signal": "corpus"}),
+    ("spatial_kl", {"signal": "corpus"}),
+    ("persistent_vectors", {}),
+    ("recall_at_k", {"signal": "suite"}),
+    ("era_recall", {"signal": "suite"}),
+    ("era_recall", {"signal": "index"}),
+    ("ranking_churn", {"signal": "suite"}),
+    ("canary", {}),
+)
+_NEEDS_INDEX = frozenset({"corpus", "suite", "index"})
+_NEEDS_SUITE = frozenset({"suite", "index"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All collections of one configuration, wired, with the evidence threshold that the budget gives each."""
+
+    config: Config
+    collections: Mapping[str, Collection]
+    thresholds: Mapping[str, float]
+
+
+def wire(config: Config, base: Path) -> Deployment:
+    """Return the objects that ``config`` describes; relative paths are taken from ``base``.
+
+    Raises
+    ------
+    ConfigError
+        With the dotted path of what is wrong. Nothing is connected yet: `driftmon check` does that.
+    """
+    collections = {
+        name: wire_collection(name, settings, base, f"collections.{name}")
+        for name, settings in config.collections.items()
+    }
+    return Deployment(config, collections, share_budget(config, collections))
+
+
+def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str) -> Collection:
+    """Return one collection's edges and detectors."""
+    source = cast("LogSource", build("sources", _resolve(settings.source, base), f"{path}.source"))
+    embedder = settings.embedder and build("embedders", _resolve(settings.embedder, base), f"{path}.embedder")
+    live = settings.live_embedder and build(
+        "embedders", _resolve(settings.live_embedder, base), f"{path}.live_embedder"
+    )
+    live = live or embedder
+    options = settings.index and {"metric": settings.metric, **_resolve(settings.index, base)}
+    index = options and build("indexes", options, f"{path}.index")
+    if options and options["metric"] != settings.metric:
+        raise ConfigError(
+            f"{path}.index.metric: {options['metric']!r} contradicts {path}.metric {settings.metric!r}; set it once, there"
+        )
+    suite = load_suite(base / settings.suite) if settings.suite is not None else ()
+    if suite and index is None:
+        raise ConfigError(f"{path}.suite: a suite is replayed against the live index; add {path}.index")
+    return Collection(
+        name=name,
+        source=source,
+        embedder=cast("Embedder | None", embedder or None),
+        live_embedder=cast("Embedder | None", live or None),
+        index=cast("Index | None", index or None),
+        suite=suite,
+        canaries=CANARY_TEXTS if live and settings.canaries else (),
+        detectors=wire_detectors(
+            settings.detectors,
+            f"{path}.detectors",
+            index=index is not None,
+            suite=bool(suite),
+            canaries=bool(live) and settings.canaries,
+        ),
+        metric=settings.metric,
+        direction=settings.scores,
+        k=settings.k,
+        sample_size=settings.sample_size,
+        corpus_sample=settings.corpus_sample,
+    )
+
+
+def wire_detectors(
+    options: Mapping[str, Mapping[str, Any]],
+    path: str = "detectors",
+    *,
+    index: bool = True,
+    suite: bool = True,
+    canaries: bool = True,
+) -> tuple[Detector, ...]:
+    """Return the default detectors that have something to look at, with ``options`` by name, and those that it adds."""
+    wanted = [(name, given) for name, given in DEFAULT_DETECTORS]
+    known = {name for name, _ in wanted}
+    for name in options:
+        if name not in available("detectors"):
+            build_named("detectors", name, {}, f"{path}.{name}")  # raises, with the close matches
+        if name not in known:
+            wanted.append((name, {}))
+    detectors: list[Detector] = []
+    for name, given in wanted:
+        chosen = {key: value for key, value in options.get(name, {}).items() if key != "enabled"}
+        if options.get(name, {}).get("enabled", True) is False:
+            continue
+        detector = cast("Detector", build_named("detectors", name, {**given, **chosen}, f"{path}.{name}"))
+        signal = detector.signal
+        if (signal in _NEEDS_INDEX and not index) or (signal in _NEEDS_SUITE and not suite):
+            continue
+        if signal == "canary" and not canaries:
+            continue
+        detectors.append(detector)
+    return tuple(detectors)
+
+
+def share_budget(config: Config, collections: Mapping[str, Collection]) -> dict[str, float]:
+    """Return each collection's evidence threshold: one budget over all streams of all collections."""
+    budget = Budget(config.budget.false_pages, config.budget.per)
+    streams = sum(len(c.detectors) for c in collections.values())
+    return {name: budget.log_threshold(config.collections[name].window, streams) for name in collections}
+
+
+def _resolve(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """Return ``options`` with a relative ``path``, or a ``model`` that is a folder, taken from ``base``."""
+    resolved = dict(options)
+    if isinstance(options.get("path"), str):
+        resolved["path"] = str(base / options["path"])
+    model = options.get("model")
+    if isinstance(model, str) and model.startswith(("./", "../")):
+        resolved["model"] = str(base / model)
+    return resolved
+
+
+def edges(collection: Collection) -> Sequence[tuple[str, Any]]:
+    """Return a collection's edges by name, those that it has."""
+    live = collection.live_embedder if collection.live_embedder is not collection.embedder else None
+    named = (
+        ("source", collection.source),
+        ("embedder", collection.embedder),
+        ("live_embedder", live),
+        ("index", collection.index),
+    )
+    return [(name, edge) for name, edge in named if edge is not None]
