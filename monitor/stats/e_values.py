@@ -27,7 +27,7 @@ def log_e_value(log_p: float) -> float:
     Examples
     --------
     >>> round(math.exp(log_e_value(math.log(0.001))), 2)
-    20.81
+    20.79
     >>> round(math.exp(log_e_value(0.0)), 3)
     0.5
     """

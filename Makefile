@@ -1,0 +1,73 @@
+# On a fresh machine with Python 3.11 and make:  `make demo`  and  `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	touch $@
+
+# What users install: no torch, no drivers.
+$(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+# Everything that tests and benchmarks want. torch comes first and alone, so that nothing else chooses its build.
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) install torch==2.13.0
+	$(PIP) install -c constraints.txt -e ".[all,demo-live]" --group dev
+	touch $@
+
+.PHONY: demo
+demo: $(VENV)/.core  ## Set up, play the three acts, write demo-report.html.
+	$(BIN)/driftmon demo
+
+.PHONY: dev
+dev: $(VENV)/.dev  ## Set up the whole development environment.
+
+.PHONY: test
+test: $(VENV)/.dev  ## Set up and run the whole test suite.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## Format check, lint, types, import contracts.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: check
+check: lint test  ## The one recipe: what pre-commit and CI run.
+
+.PHONY: rules
+rules: $(VENV)/.dev  ## Check and unit-test the Prometheus rules (needs promtool).
+	promtool check rules deploy/prometheus/driftmon.rules.yaml
+	promtool test rules deploy/prometheus/driftmon.rules.test.yaml
+
+.PHONY: bench
+bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; figures go to build/figures/.
+	$(BIN)/python -m benchmarks.bench_profile
+	$(BIN)/python -m benchmarks.bench_exact_search
+	$(BIN)/python -m benchmarks.bench_ranking
+	$(BIN)/python -m benchmarks.bench_histogram
+	$(BIN)/python -m benchmarks.bench_commands
+
+.PHONY: demo-seeds
+demo-seeds: $(VENV)/.core  ## Play the demo with five seeds and check its signatures.
+	$(BIN)/python -m benchmarks.check_demo
+
+.PHONY: wheel
+wheel: $(VENV)/.dev  ## Build the wheel.
+	$(BIN)/python -m build --wheel
+
+.PHONY: clean
+clean:  ## Remove what was built, the virtual environment included.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
