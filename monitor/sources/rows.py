@@ -1,0 +1,212 @@
+"""From the raw row of a log to a record: one reader per read, no input makes it raise.
+
+==================  ===========================================================================  ========
+reason              the entry ...                                                                is
+==================  ===========================================================================  ========
+missing_id          has no id, or an empty one                                                   rejected
+bad_id              has an id that is neither text nor a whole number (nor a UUID)               rejected
+missing_time        has no time                                                                  rejected
+bad_time            has a time that cannot be read                                               rejected
+naive_timestamp     has a time without a zone, and the source's `timezone` is not set            rejected
+future_time         has a time more than five minutes ahead of the clock                         rejected
+bad_text            has a text that is not text, or that UTF-8 cannot hold                       rejected
+bad_vector          has a vector that is not a flat list of numbers                              rejected
+bad_hits            has hits that are not a list of document ids                                 rejected
+bad_scores          has scores that are not one finite number per hit                            kept
+bad_model           has a model name that is not text                                            kept
+bad_segments        has a segment that is not text, a whole number or a truth value              kept
+bad_feedback        has feedback that is not a finite number                                     kept
+==================  ===========================================================================  ========
+
+"Kept" records go on without the part that is wrong. Vectors that are not finite, zero or of another
+dimension are no reason at all: the profile counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, TypeVar
+
+from monitor.records import Record, Rejection
+from monitor.sources.values import (
+    FlawError,
+    VectorDtype,
+    is_text,
+    kind_of,
+    parse_json,
+    read_feedback,
+    read_hits,
+    read_id,
+    read_scores,
+    read_segment,
+    read_text,
+    read_time,
+    read_vector,
+)
+
+Value = TypeVar("Value")
+Places = int | tuple[tuple[str, int], ...]
+"""Where labels are: one object's position, or a position for each label."""
+
+TOLERANCE = timedelta(minutes=5)
+"""How far a clock of production may run ahead of ours."""
+
+_NOTHING: tuple[None, tuple[Rejection, ...]] = (None, ())
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """How the values of a source's rows are to be understood."""
+
+    timezone: tzinfo | None
+    hit_id: str = "id"
+    hit_score: str = "score"
+    vector_dtype: VectorDtype = "float32"
+
+
+class RowReader:
+    """Turns rows into the records of ``[start, end)``.
+
+    A row is a sequence of values in the order of ``names``, the distinct columns that ``columns`` maps our
+    fields to, ``id`` first. An entry whose time cannot be read belongs where the entry before it does (a log
+    is written in order), and is reported where there is none before it: no entry is lost, and none is counted
+    in every window for ever.
+    """
+
+    __slots__ = (
+        "_at",
+        "_end",
+        "_feedback",
+        "_format",
+        "_hits",
+        "_id",
+        "_limit",
+        "_model",
+        "_scores",
+        "_segments",
+        "_start",
+        "_text",
+        "_vector",
+        "inside",
+        "names",
+    )
+
+    def __init__(
+        self,
+        columns: Mapping[str, str | Mapping[str, str]],
+        row_format: RowFormat,
+        start: datetime,
+        end: datetime,
+        now: datetime,
+    ) -> None:
+        self._format = row_format
+        self._start, self._end = start, end
+        # Who asks for a window ahead of the clock replays or simulates: then the clock is no judge.
+        self._limit = now + TOLERANCE if start <= now else datetime.max.replace(tzinfo=UTC)
+        self.inside = True
+        positions: dict[str, int] = {}
+
+        def position(name: str) -> int:
+            return positions.setdefault(name, len(positions))
+
+        def place(field: str) -> int | None:
+            name = columns.get(field)
+            return position(name) if isinstance(name, str) else None
+
+        def labels(field: str) -> Places | None:
+            mapped = columns.get(field)
+            if isinstance(mapped, Mapping):
+                return tuple((label, position(name)) for label, name in mapped.items())
+            return place(field)
+
+        self._id, self._at = position(str(columns["id"])), position(str(columns["at"]))
+        self._text, self._vector, self._model = place("text"), place("vector"), place("model")
+        self._hits, self._scores = place("hits"), place("scores")
+        self._segments, self._feedback = labels("segments"), labels("feedback")
+        self.names = tuple(positions)
+
+    def read(self, values: Sequence[Any], where: str) -> tuple[Record | None, tuple[Rejection, ...]]:
+        """Return the row's record, if it is in the window and usable, and what is wrong with the row."""
+        try:
+            at = read_time(values[self._at], self._format.timezone)
+        except FlawError as flaw:
+            return None, self.reject(flaw.reason, where, flaw.detail)
+        if at > self._limit:
+            return None, self.reject("future_time", where, at.isoformat())
+        self.inside = self._start <= at < self._end
+        if not self.inside:
+            return _NOTHING
+        try:
+            return self._record(values, at, where)
+        except FlawError as flaw:
+            return None, (Rejection(flaw.reason, where, flaw.detail),)
+
+    def reject(self, reason: str, where: str, detail: str = "") -> tuple[Rejection, ...]:
+        """Return the rejection of an entry without a readable time, if it belongs to the window."""
+        return (Rejection(reason, where, detail),) if self.inside else ()
+
+    def _record(
+        self, values: Sequence[Any], at: datetime, where: str
+    ) -> tuple[Record, tuple[Rejection, ...]]:
+        identifier = read_id(values[self._id])
+        text = None if self._text is None else read_text(values[self._text])
+        vector = None
+        if self._vector is not None:
+            vector = read_vector(values[self._vector], self._format.vector_dtype)
+        hits: tuple[str, ...] = ()
+        count = raw_scores = None
+        if self._hits is not None:
+            hits, raw_scores = read_hits(values[self._hits], self._format.hit_id, self._format.hit_score)
+            count = len(hits)
+        if self._scores is not None and values[self._scores] is not None:
+            raw_scores = values[self._scores]
+        # What can be left out does not cost the record.
+        flaws: list[FlawError] = []
+        scores = model = None
+        try:
+            scores = read_scores(raw_scores, count)
+        except FlawError as flaw:
+            flaws.append(flaw)
+        if self._model is not None and (model := values[self._model]) is not None and not is_text(model):
+            flaws.append(FlawError("bad_model", kind_of(model)))
+            model = None
+        segments = _read_labels(self._segments, values, read_segment, "bad_segments", flaws)
+        feedback = _read_labels(self._feedback, values, read_feedback, "bad_feedback", flaws)
+        record = Record(identifier, at, text, vector, model, hits, scores, segments, feedback)
+        return record, tuple(Rejection(flaw.reason, where, flaw.detail) for flaw in flaws)
+
+
+def _read_labels(
+    places: Places | None,
+    values: Sequence[Any],
+    read: Callable[[Any], Value],
+    reason: str,
+    flaws: list[FlawError],
+) -> dict[str, Value]:
+    """Return each label that has a value; what cannot be read is added to ``flaws``."""
+    if places is None:
+        return {}
+    try:
+        found = (
+            values[places] if isinstance(places, int) else {label: values[place] for label, place in places}
+        )
+        if isinstance(found, str):
+            found = parse_json(found, reason)
+        if found is None:
+            return {}
+        if not isinstance(found, dict) or not all(map(is_text, found)):
+            flaws.append(FlawError(reason, kind_of(found)))
+            return {}
+    except FlawError as flaw:
+        flaws.append(flaw)
+        return {}
+    labels: dict[str, Value] = {}
+    for label, value in found.items():
+        if value is not None:
+            try:
+                labels[label] = read(value)
+            except FlawError as flaw:
+                flaws.append(flaw)
+    return labels

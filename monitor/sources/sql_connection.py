@@ -1,0 +1,165 @@
+"""A read-only connection to a log's database: bounded in time, and its errors carry no secret."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.engine import URL, Connection, Engine, Row
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from monitor.errors import EdgeError, EdgeTimeoutError
+
+_QUERY_CANCELED = "57014"
+_INSTRUCTIONS_PER_LOOK = 10_000  # of SQLite's virtual machine, some tens of microseconds
+
+
+@dataclass(slots=True)
+class Deadline:
+    """The moment by which a database must have answered; every batch starts it anew."""
+
+    seconds: float
+    at: float = math.inf
+
+    def restart(self) -> None:
+        """Give the next answer its whole time."""
+        self.at = time.monotonic() + self.seconds
+
+    def passed(self) -> bool:
+        """Tell whether time is up."""
+        return time.monotonic() > self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open connection in a read-only transaction."""
+
+    connection: Connection
+    deadline: Deadline
+
+    def stream(self, statement: sa.Select[Any], batch_size: int) -> Iterator[Sequence[Row[Any]]]:
+        """Yield the statement's rows in batches; the database keeps the rest."""
+        self.deadline.restart()
+        options = {"stream_results": True, "yield_per": batch_size}
+        result = self.connection.execute(statement, execution_options=options)
+        while batch := result.fetchmany(batch_size):
+            yield batch
+            self.deadline.restart()
+
+
+def parse_url(url: str) -> URL:
+    """Return the URL with the driver that we ship; raises sqlalchemy's ArgumentError."""
+    parsed = sa.make_url(url)
+    # Whoever writes postgres:// means the driver of our extra, whatever SQLAlchemy's default is.
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in _POSTGRES else parsed
+
+
+_POSTGRES = ("postgres", "postgresql")
+
+
+@contextmanager
+def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
+    """Connect, and turn what goes wrong inside into `EdgeError` without secrets."""
+    url = parse_url(secret.get_secret_value())
+    place = f"{url.get_backend_name()} database {url.host + '/' if url.host else ''}{url.database or ''}"
+    try:
+        with _engine(url.render_as_string(hide_password=False), timeout).connect() as connection:
+            deadline = Deadline(timeout)
+            _bound(connection, deadline)
+            yield Session(connection, deadline)
+    except NoSuchModuleError:
+        raise EdgeError(f"source.url: no SQLAlchemy dialect {url.drivername!r} is installed") from None
+    except ModuleNotFoundError as error:
+        raise EdgeError(
+            f"source.url: the driver {error.name!r} is not installed"
+            + (
+                '; pip install "retrieval-drift-monitor[postgres]"'
+                if error.name == "psycopg"
+                else "; install it"
+            )
+        ) from None
+    except SQLAlchemyError as error:
+        reason = _reason(error, url)
+        # The chain is cut: a driver may quote the whole connection string.
+        if _is_timeout(error):
+            raise EdgeTimeoutError(
+                f"{place}: no answer within {timeout:g} s ({reason}); index the time column, "
+                "shorten the window or raise source.timeout"
+            ) from None
+        raise EdgeError(f"{place}: {reason}") from None
+
+
+@lru_cache(maxsize=64)
+def _engine(url: str, timeout: float) -> Engine:
+    parsed = sa.make_url(url)
+    options: dict[str, Any] = {}
+    if parsed.get_backend_name() == "sqlite":
+        _check_file(parsed)
+        options = {"timeout": timeout, "check_same_thread": False}
+    elif parsed.get_driver_name() == "psycopg":
+        # A server that vanishes mid-answer would otherwise hold the worker for the kernel's many minutes.
+        limits = {
+            "connect_timeout": max(2, math.ceil(timeout)),
+            "tcp_user_timeout": math.ceil(timeout * 1000),
+        }
+        options = {name: value for name, value in limits.items() if name not in parsed.query}
+    # A window is read every few minutes: a connection kept open in between would only burden production.
+    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=options, hide_parameters=True)
+    if parsed.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _check_file(url: URL) -> None:
+    # SQLite would make an empty database where there is none.
+    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+        path = Path(url.database)
+        if not path.is_file():
+            raise EdgeError(f"sqlite database {path}: there is no such file; correct source.url")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON").close()
+    # One text that is not UTF-8 must cost one row, not the window: it fails later as a bad_text.
+    connection.text_factory = _decode
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _bound(connection: Connection, deadline: Deadline) -> None:
+    """Make the transaction read-only and its statements end in time, where the engine can."""
+    deadline.restart()
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(postgresql_readonly=True)
+        milliseconds = str(math.ceil(deadline.seconds * 1000))
+        connection.execute(sa.select(sa.func.set_config("statement_timeout", milliseconds, sa.true())))
+    elif connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(deadline.passed, _INSTRUCTIONS_PER_LOOK)
+
+
+def _is_timeout(error: SQLAlchemyError) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+        return True
+    text = str(error.orig)
+    return text in ("interrupted", "database is locked") or "timeout expired" in text or "timed out" in text
+
+
+def _reason(error: SQLAlchemyError, url: URL) -> str:
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
+    for secret in (url.password, *url.query.values()):
+        if isinstance(secret, str) and secret:
+            text = text.replace(secret, "***")
+    return text or type(error).__name__
