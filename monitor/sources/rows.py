@@ -147,6 +147,10 @@ class RowReader:
         """Return the rejection of an entry without a readable time, if it belongs to the window."""
         return (Rejection(reason, where, detail),) if self.inside else ()
 
+    def overlaps(self, first: datetime, last: datetime) -> bool:
+        """Tell whether entries from ``first`` to ``last`` may be in the window or ahead of the clock."""
+        return (first < self._end and last >= self._start) or last > self._limit
+
     def _record(
         self, values: Sequence[Any], at: datetime, where: str
     ) -> tuple[Record, tuple[Rejection, ...]]:

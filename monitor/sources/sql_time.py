@@ -37,7 +37,7 @@ def in_window(
     """
     start, end = span
     if dialect == "sqlite":
-        # The declared type binds nobody there: each value is a number or a text, which never compare as equal.
+        # The declared type binds nobody there: each value is a number or a text, and the two never mix.
         return sa.or_(_as_number(column, start, end), _as_sqlite_text(column, start, end, zone))
     if isinstance(kind, sa.DateTime):
         return _as_timestamp(column, kind, start, end, zone)
@@ -55,7 +55,7 @@ def _as_timestamp(
     column: sa.ColumnClause[Any], kind: sa.DateTime, start: datetime, end: datetime, zone: tzinfo
 ) -> sa.ColumnElement[bool]:
     if not kind.timezone:
-        # Where clocks are put back an hour of wall time comes twice, and a window may seem to end before it starts.
+        # Where clocks are put back, an hour comes twice and a window may seem to end before it starts.
         margin = timedelta(0) if zone is UTC else _CLOCK_CHANGE
         start, end = (
             _shift(m, d).astimezone(zone).replace(tzinfo=None) for m, d in ((start, -margin), (end, margin))

@@ -1,0 +1,134 @@
+"""A log in files: JSON lines, gzipped or not, and Parquet."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import ConfigError, EdgeError
+from monitor.records import Record, Rejection
+from monitor.sources.columns import REQUIRED, ColumnMap, check_columns, complete, hint, named
+from monitor.sources.json_lines import read_lines
+from monitor.sources.parquet import check_parquet_columns, parquet_columns, read_parquet
+from monitor.sources.rows import RowFormat, RowReader
+from monitor.sources.values import VectorDtype, read_zone
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+_LOOKED_AT = 100
+"""Lines that `describe` reads to see what keys there are."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Retrieval logged to files, each read whole for every window: for replays and small deployments.
+
+    Attributes
+    ----------
+    path : str
+        A file, a directory (read with all below it) or a glob such as ``logs/**/*.jsonl``.
+    columns : mapping
+        Our field -> key or column; left out, the fields' own names.
+    timezone : str or None
+        Zone of timestamps that carry none; None rejects them.
+    max_line_bytes : int
+        Longer lines are rejected unread.
+    hit_id, hit_score : str
+        Names inside ``hits`` when that is a list of objects.
+    vector_dtype : str
+        What a binary Parquet column of vectors holds: ``float32`` or ``float16``, little-endian.
+    """
+
+    path: str
+    columns: ColumnMap = field(default_factory=dict)
+    timezone: str | None = None
+    max_line_bytes: int = 4 << 20
+    hit_id: str = "id"
+    hit_score: str = "score"
+    vector_dtype: VectorDtype = "float32"
+    clock: Callable[[], datetime] = field(default=_now, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("path: must name a file, a directory or a glob")
+        if self.max_line_bytes < 1024:
+            raise ValueError("max_line_bytes: must be at least 1024")
+        check_columns(self.columns)
+        if self.timezone is not None:
+            read_zone(self.timezone)
+
+    def read(self, start: datetime, end: datetime) -> Iterator[Record | Rejection]:
+        """Yield the records of ``[start, end)`` file by file; raises `EdgeError` or `ConfigError`."""
+        columns = complete(self.columns)
+        zone = None if self.timezone is None else read_zone(self.timezone)
+        row_format = RowFormat(zone, self.hit_id, self.hit_score, self.vector_dtype)
+        for path in list_files(self.path):
+            reader = RowReader(columns, row_format, start, end, self.clock())
+            for where, values in self._rows(path, columns, reader):
+                if isinstance(values, Rejection):
+                    yield from reader.reject(values.reason, where, values.detail)
+                    continue
+                record, rejections = reader.read(values, where)
+                if record is not None:
+                    yield record
+                yield from rejections
+
+    def _rows(
+        self, path: Path, columns: ColumnMap, reader: RowReader
+    ) -> Iterator[tuple[str, Sequence[Any] | Rejection]]:
+        if path.suffix == ".parquet":
+            yield from read_parquet(path, columns, reader)
+            return
+        names = reader.names
+        for where, row in read_lines(path, self.max_line_bytes):
+            yield where, row if isinstance(row, Rejection) else [row.get(name) for name in names]
+
+    def describe(self) -> str:
+        """Look into the newest file and say what was found; raises `EdgeError` or `ConfigError`."""
+        files = list_files(self.path)
+        newest = max(files, key=lambda path: path.stat().st_mtime)
+        columns = complete(self.columns)
+        if newest.suffix == ".parquet":
+            existing = parquet_columns(newest)
+            check_parquet_columns(
+                newest, self.columns or {name: columns[name] for name in REQUIRED}, existing
+            )
+        else:
+            lines = islice(read_lines(newest, self.max_line_bytes), _LOOKED_AT)
+            existing = tuple(dict.fromkeys(key for _, row in lines if isinstance(row, dict) for key in row))
+        seen: list[str] = []
+        unseen: list[str] = []
+        for name, column in named(columns):
+            (seen if column in existing else unseen).append(name)
+            if existing and column not in existing and name in REQUIRED:
+                raise ConfigError(
+                    f"source.columns.{name}: {newest} has no key {column!r}; {hint(column, existing)}"
+                )
+        changed = datetime.fromtimestamp(newest.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        files_found = f"{len(files)} file{'s' if len(files) > 1 else ''}"
+        mapped = f"mapped {', '.join(seen)}" if existing else "no entry yet"
+        # An optional field may be rare in JSON lines; a mistyped one is never seen.
+        missing = f", not seen {', '.join(unseen)}" if self.columns and existing and unseen else ""
+        return f"{files_found} at {self.path}, newest {newest.name} of {changed}: {mapped}{missing}"
+
+
+def list_files(path: str) -> list[Path]:
+    """Return the log files that ``path`` names, sorted; raises `EdgeError` when there is none."""
+    place = Path(path)
+    if place.is_file():
+        if not place.name.endswith(SUFFIXES):
+            raise EdgeError(f"source.path: {path} is none of {', '.join(SUFFIXES)}; rename or convert it")
+        return [place]
+    found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(path, recursive=True))  # noqa: PTH207
+    files = sorted(file for file in found if file.name.endswith(SUFFIXES) and file.is_file())
+    if not files:
+        raise EdgeError(f"source.path: no file {', '.join(SUFFIXES)} at {path}; correct the path")
+    return files

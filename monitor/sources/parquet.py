@@ -1,0 +1,135 @@
+"""Reading Parquet in batches; the one door to pyarrow, imported only where there is such a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import ConfigError, EdgeError
+from monitor.sources.columns import REQUIRED, ColumnMap, hint, named
+from monitor.sources.rows import RowReader
+
+_BATCH = 2000
+_UNREADABLE = object()
+"""Stands for a value that Arrow holds and Python cannot, such as a time after the year 9999."""
+
+
+def parquet_columns(path: Path) -> tuple[str, ...]:
+    """Return the names of a file's columns; raises `EdgeError`."""
+    with _opened(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+def read_parquet(path: Path, columns: ColumnMap, reader: RowReader) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield ``file:row`` and the values of each row as ``reader.names`` has them; absent columns are None.
+
+    Row groups that cannot reach into the reader's window are passed over.
+
+    Raises
+    ------
+    EdgeError
+        When the file cannot be read, or pyarrow is not installed.
+    ConfigError
+        When it has no column for the id or the time.
+    """
+    with _opened(path) as file:
+        existing = file.schema_arrow.names
+        check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
+        wanted = [name for name in reader.names if name in existing]
+        vector = columns.get("vector")
+        number = 0
+        for group in range(file.num_row_groups):
+            metadata = file.metadata.row_group(group)
+            span = _time_span(metadata, str(columns["at"]))
+            if span is not None and not reader.overlaps(*span):
+                number += metadata.num_rows
+                reader.inside = False  # what has no time in the next group follows a row outside
+                continue
+            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted):
+                lists = {name: _values(batch.column(name), vectors=name == vector) for name in wanted}
+                absent = [None] * batch.num_rows
+                for values in zip(*(lists.get(name, absent) for name in reader.names), strict=True):
+                    number += 1
+                    yield f"{path}:row {number}", values
+
+
+def check_parquet_columns(path: Path, columns: ColumnMap, existing: Sequence[str]) -> None:
+    """Raise `ConfigError` with the close matches when a mapped column is not in the file."""
+    for field, name in named(columns):
+        if name not in existing:
+            raise ConfigError(
+                f"source.columns.{field}: {path} has no column {name!r}; {hint(name, existing)}"
+            )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415  heavy, and an extra
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError as error:
+        raise EdgeError(
+            f'{path}: reading Parquet needs pyarrow; pip install "retrieval-drift-monitor[parquet]"'
+        ) from error
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise EdgeError(f"log file {path}: cannot be read ({error}); repair it or move it away") from error
+
+
+def _time_span(metadata: Any, name: str) -> tuple[datetime, datetime] | None:
+    """Return the first and last time of a row group, None where its statistics do not tell for every row."""
+    for place in range(metadata.num_columns):
+        column = metadata.column(place)
+        statistics = column.statistics if column.path_in_schema == name else None
+        if statistics is not None and statistics.has_min_max and statistics.null_count == 0:
+            try:
+                first, last = statistics.min, statistics.max
+            except (ValueError, OverflowError):
+                return None
+            # Only timestamps: texts and numbers of mixed units are not in the order of time.
+            if isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo:
+                return first, last
+    return None
+
+
+def _values(column: Any, *, vectors: bool) -> list[Any]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = column.type
+    if vectors and _is_list(pa, kind) and pa.types.is_floating(kind.value_type):
+        return _vectors(pa, column)
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
+    except (ValueError, OverflowError, pa.ArrowException):
+        return [_scalar(pa, value) for value in column]
+
+
+def _scalar(pa: Any, value: Any) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError, pa.ArrowException):
+        return _UNREADABLE
+
+
+def _is_list(pa: Any, kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _vectors(pa: Any, column: Any) -> list[Any]:
+    """Return each list as a view of one array: no number becomes a Python object."""
+    numbers = column.values.to_numpy(zero_copy_only=False)
+    if pa.types.is_fixed_size_list(column.type):
+        size = column.type.list_size
+        edges = [(column.offset + i) * size for i in range(len(column) + 1)]
+    else:
+        edges = [int(edge) for edge in column.offsets.to_numpy(zero_copy_only=False)]
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    return [numbers[a:b] if ok else None for a, b, ok in zip(edges[:-1], edges[1:], valid, strict=True)]
