@@ -95,7 +95,12 @@ def usable_rows(vectors: NDArray[Any], metric: str = "cosine") -> NDArray[np.boo
     >>> usable_rows(np.array([[1, 0], [0, 0], [np.nan, 1]], dtype=np.float32)).tolist()
     [True, False, False]
     """
-    return _usable(squared_norms(np.asarray(vectors, dtype=np.float32)), metric)
+    good = np.empty(len(vectors), dtype=bool)
+    step = max(1, BLOCK // max(vectors.shape[1], 1))
+    for start in range(0, len(vectors), step):  # half-precision rows are widened a block at a time
+        rows = np.asarray(vectors[start : start + step], dtype=np.float32)
+        good[start : start + step] = _usable(squared_norms(rows), metric)
+    return good
 
 
 def _usable(squared: VectorArray, metric: str) -> NDArray[np.bool_]:
@@ -177,7 +182,9 @@ def _chunks(corpus: NDArray[Any], metric: str, size: int) -> Iterator[tuple[int,
 def _merge(best: VectorArray, rows: IntArray, block: VectorArray, start: int) -> None:
     """Take into ``best`` and ``rows`` what the block has to offer; both are ``(n, depth)``, best first."""
     depth = best.shape[1]
-    hit = np.flatnonzero(block.max(axis=1) > best[:, -1])
+    # argmax and a look-up: numpy's argmax runs at the speed of memory, its max does not.
+    peaks = np.take_along_axis(block, block.argmax(axis=1)[:, None], axis=1)
+    hit = np.flatnonzero(peaks[:, 0] > best[:, -1])
     if not hit.size:
         return
     offered = block[hit]
