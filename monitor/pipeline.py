@@ -235,7 +235,9 @@ def replay_suite(collection: Collection, index: Index, baseline: Baseline) -> Pr
         known = {q.id: q.text for q in collection.suite}
         texts = [known.get(identifier, "") for identifier in suite.query_ids]
         vectors = collection.live_embedder.embed(texts, "query")
-        if vectors.shape[1] == suite.vectors.shape[1]:
+        if np.array_equal(vectors, suite.vectors):
+            live = stored  # the endpoint has not changed by a bit: the control is the answer
+        elif vectors.shape[1] == suite.vectors.shape[1]:
             live = index.search(vectors, suite.depth)
         else:  # an index of another dimension answers nothing
             live = Ranking([[] for _ in texts], np.zeros((len(texts), 0), dtype=np.float32))

@@ -22,7 +22,6 @@ def write_example(folder: Path, now: datetime, seed: int = 1) -> None:
     """Write ``log.db`` (three days of questions up to ``now``), ``index.npz`` and ``suite.jsonl`` into ``folder``."""
     material = load_material()
     rng = np.random.default_rng(seed)
-    everything = np.arange(len(material.ids))
     folder.mkdir(parents=True, exist_ok=True)
     vectors = material.queries["base"]
     found, scores = exact_top_k(material.documents, vectors, K, "cosine")
@@ -32,7 +31,8 @@ def write_example(folder: Path, now: datetime, seed: int = 1) -> None:
         )
         for ids, values in zip(found, scores, strict=True)
     ]
-    traffic = Traffic(material, rng, everything)
+    traffic = Traffic(material, rng)
+    traffic.ask(np.arange(len(material.ids)))
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     path = folder / "log.db"
     path.unlink(missing_ok=True)

@@ -166,7 +166,8 @@ def play(material: Material, seed: int, progress: Progress = lambda *_: None) ->
 def _play(material: Material, seed: int, folder: Path, progress: Progress) -> Story:
     rng = np.random.default_rng(seed)
     cast = choose_cast(material, rng)
-    traffic = Traffic(material, rng, cast.old)
+    traffic = Traffic(material, rng)
+    traffic.ask(cast.old)
     service = RagService(material, folder / "rag.db", traffic, cast.old)
     detectors = wire_detectors({})
     source = build(
@@ -196,7 +197,7 @@ def _play(material: Material, seed: int, folder: Path, progress: Progress) -> St
         suite=cast.suite,
         canaries=CANARY_TEXTS,
         k=K,
-        sample_size=400,
+        sample_size=600,
         corpus_sample=2000,
     )
     url = f"sqlite:///{folder / 'driftmon.db'}"
@@ -251,18 +252,21 @@ def _model_push(stage: Stage, cast: Cast) -> None:
 
 
 def choose_cast(material: Material, rng: np.random.Generator) -> Cast:
-    """Return the modules that come later (about a quarter of all documents), the suite and the adapter's pairs."""
-    modules = np.array(material.modules)
-    names = rng.permutation(np.unique(modules))
+    """Return what is there from the start, what comes later, the suite and the adapter's pairs.
+
+    Later come all modules of a few topic areas, a fifth to a quarter of all documents, as when a team has a whole new section
+    of documentation ingested.
+    """
+    areas = np.array(material.areas)
     later: list[str] = []
     share = 0.0
-    for name in names:
-        size = float(np.mean(modules == name))
+    for name in rng.permutation(np.unique(areas)):
+        size = float(np.mean(areas == name))
         if share + size <= 0.25:
             later.append(str(name))
             share += size
-    new = np.flatnonzero(np.isin(modules, later))
-    old = np.flatnonzero(~np.isin(modules, later))
+    new = np.flatnonzero(np.isin(areas, later))
+    old = np.flatnonzero(~np.isin(areas, later))
     drawn = rng.permutation(old)
     suite = tuple(
         JudgedQuery(f"suite-{material.ids[i]}", material.questions[i], {material.ids[i]: 1})

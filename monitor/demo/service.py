@@ -23,6 +23,8 @@ from monitor.stats.exact_search import exact_top_k
 
 K = 10
 TABLE = "retrieval_log"
+NOVELTY = 1.5
+"""What is new is asked about this much more than what was there."""
 _SCHEMA = f"""CREATE TABLE {TABLE} (
     id TEXT PRIMARY KEY, created_at TEXT NOT NULL, session TEXT NOT NULL, query TEXT NOT NULL,
     model TEXT NOT NULL, area TEXT NOT NULL, results TEXT NOT NULL)"""
@@ -58,7 +60,7 @@ class RagService:
     def grow(self, documents: NDArray[np.int64]) -> None:
         """Add documents to the index; users ask about them from now on."""
         self.indexed = np.union1d(self.indexed, documents)
-        self.traffic.ask(np.union1d(self.traffic.asked, documents))
+        self.traffic.ask(documents, interest=NOVELTY)
         self._restart()
 
     def push(self, model: str, adapter: DriftAdapter | None = None) -> None:
@@ -74,13 +76,12 @@ class RagService:
         documents = self.material.documents[self.indexed]
         names = [self.material.ids[i] for i in self.indexed]
         self._index = ArrayIndex(names, documents, "cosine")
-        asked = self.traffic.asked
-        found, scores = exact_top_k(documents, vectors[asked], K, "cosine")
+        found, scores = exact_top_k(documents, vectors, K, "cosine")
         self._answers = {
-            int(question): json.dumps(
+            question: json.dumps(
                 [{"id": names[d], "score": round(float(s), 6)} for d, s in zip(ids, values, strict=True)]
             )
-            for question, ids, values in zip(asked, found, scores, strict=True)
+            for question, (ids, values) in enumerate(zip(found, scores, strict=True))
         }
 
     def embed(self, texts: Sequence[str], kind: TextKind = "query") -> VectorArray:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from monitor.demo.material import Material
 
-QUESTIONS_PER_HOUR = 220.0
-TURNS = 2.0
+QUESTIONS_PER_HOUR = 400.0
+TURNS = 1.6
 """Mean questions of a session."""
 
 
@@ -27,49 +27,64 @@ class Visit:
 
 
 @dataclass(slots=True)
+class Area:
+    """One topic area: how much it is asked about, and the questions of each of its modules."""
+
+    weight: float
+    modules: list[NDArray[np.int64]]
+    _reach: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        popularity = np.sqrt([len(m) for m in self.modules])
+        self._reach = np.cumsum(popularity) / popularity.sum()
+
+    def module(self, mood: float) -> NDArray[np.int64]:
+        """Return the questions of the module that a number in [0, 1) falls on."""
+        return self.modules[min(int(np.searchsorted(self._reach, mood, side="right")), len(self.modules) - 1)]
+
+
+@dataclass(slots=True)
 class Traffic:
     """Draws visits over the questions that users ask at present."""
 
     material: Material
     rng: np.random.Generator
-    asked: NDArray[np.int64]
     session: int = 0
-    _by_area: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict, repr=False)
+    _areas: list[Area] = field(default_factory=list, repr=False)
 
-    def __post_init__(self) -> None:
-        self.ask(self.asked)
-
-    def ask(self, questions: NDArray[np.int64]) -> None:
-        """Let users ask these questions from now on."""
-        self.asked = questions
-        by_module: dict[tuple[str, str], list[int]] = {}
+    def ask(self, questions: NDArray[np.int64], *, interest: float = 1.0) -> None:
+        """Let users ask these questions too from now on, ``interest`` times as often as what there was."""
+        by_area: dict[str, dict[str, list[int]]] = {}
         for position in questions.tolist():
-            key = (self.material.areas[position], self.material.modules[position])
-            by_module.setdefault(key, []).append(position)
-        self._by_area = {}
-        for (area, _), positions in sorted(by_module.items()):
-            self._by_area.setdefault(area, []).append(np.array(positions))
+            modules = by_area.setdefault(self.material.areas[position], {})
+            modules.setdefault(self.material.modules[position], []).append(position)
+        self._areas += [
+            Area(
+                interest * math.sqrt(sum(map(len, modules.values()))),
+                [np.array(m) for _, m in sorted(modules.items())],
+            )
+            for _, modules in sorted(by_area.items())
+        ]
 
     def hour(self, start: datetime) -> Iterator[Visit]:
         """Yield the visits of the hour that begins at ``start``, in no order."""
-        areas = sorted(self._by_area)
-        mix = self._topic_mix(areas, start)
-        for _ in range(self.rng.poisson(volume(start) / TURNS)):
+        sessions = int(self.rng.poisson(volume(start) / TURNS))
+        areas = self.rng.choice(len(self._areas), size=sessions, p=self._topic_mix(start))
+        moods, began = self.rng.random(sessions), self.rng.uniform(0.0, 3600.0, sessions)
+        turns = self.rng.geometric(1.0 / TURNS, sessions)
+        for area, mood, first, count in zip(areas, moods, began, turns, strict=True):
             self.session += 1
-            modules = self._by_area[areas[self.rng.choice(len(areas), p=mix)]]
-            popularity = np.sqrt([len(m) for m in modules])
-            questions = modules[self.rng.choice(len(modules), p=popularity / popularity.sum())]
-            began = self.rng.uniform(0.0, 3600.0)
-            for turn in range(int(self.rng.geometric(1.0 / TURNS))):
-                at = start + timedelta(seconds=min(3599.9, began + 40.0 * turn))
-                yield Visit(at, self.session, int(self.rng.choice(questions)))
+            questions = self._areas[area].module(mood)
+            for turn, place in enumerate(self.rng.integers(len(questions), size=count)):
+                at = start + timedelta(seconds=min(3599.9, float(first) + 40.0 * turn))
+                yield Visit(at, self.session, int(questions[place]))
 
-    def _topic_mix(self, areas: list[str], start: datetime) -> NDArray[np.float64]:
+    def _topic_mix(self, start: datetime) -> NDArray[np.float64]:
         """Return each area's share: by what there is to ask, leaning a little with the hour of the day."""
-        sizes = np.array([sum(len(m) for m in self._by_area[a]) for a in areas], dtype=np.float64)
-        phase = 2.0 * math.pi * (start.hour / 24.0 + np.arange(len(areas)) / len(areas))
-        weights = np.sqrt(sizes) * (1.0 + 0.1 * np.cos(phase))
-        return weights / weights.sum()
+        weights = np.array([area.weight for area in self._areas])
+        phase = 2.0 * math.pi * (start.hour / 24.0 + np.arange(len(weights)) / len(weights))
+        leaning = weights * (1.0 + 0.1 * np.cos(phase))
+        return leaning / leaning.sum()
 
 
 def volume(start: datetime) -> float:

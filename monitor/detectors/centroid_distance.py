@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p
+from monitor.detectors.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 
@@ -35,7 +35,7 @@ class CentroidDistance:
 
     (Satterthwaite's two-moment match for a weighted sum of chi-squares; Bai and Saranadasa 1996 for the sample version).
     The cosine distance itself depends on M without any drift, so it is shown and never decides. The effect held against
-    the floor is ``sqrt(max(0, ||delta||^2 - tr Sigma (1/N + 1/M)) / tr Sigma)``.
+    the floor is ``sqrt(max(0, ||delta||^2 - f tr Sigma (1/N + 1/M)) / tr Sigma)`` with the over-dispersion f of quiet history.
 
     Examples
     --------
@@ -68,16 +68,17 @@ class CentroidDistance:
         d = population.effective_dimensions
         statistic = delta / noise * d
         norms = float(np.linalg.norm(mean) * np.linalg.norm(population.mean))
+        dispersion = baseline.dispersion.get(f"{self.name}.{self.signal}")
         cosine = float(mean @ population.mean) / norms if norms > 1e-12 else 0.0
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=min(2.0, max(0.0, 1.0 - cosine)),
             n=n,
-            log_p=dispersed_log_p(statistic, d, baseline.dispersion.get(f"{self.name}.{self.signal}")),
+            log_p=dispersed_log_p(statistic, d, dispersion),
             statistic=statistic,
             dof=d,
             effect_floor=self.effect_floor,
-            effect=math.sqrt(max(0.0, delta - noise) / population.spread),
+            effect=math.sqrt(max(0.0, delta - noise * noise_factor(dispersion)) / population.spread),
             detail={"T": delta / noise, "effective_dimensions": d},
         )

@@ -33,3 +33,14 @@ def dispersed_log_p(statistic: float, dof: float, dispersion: Dispersion | None)
     matched = max(1e-3, dispersion.share * dof)
     noise = min(1e4, max(4.0, dispersion.windows * matched))
     return log_f_sf(statistic / dof / dispersion.factor, matched, noise)
+
+
+def noise_factor(dispersion: Dispersion | None) -> float:
+    """Return by how much quiet windows exceed the analytic noise; 1.0 where nothing was calibrated.
+
+    Examples
+    --------
+    >>> noise_factor(None), noise_factor(Dispersion(1.5, 1.0, 20))
+    (1.0, 1.5)
+    """
+    return 1.0 if dispersion is None else dispersion.factor

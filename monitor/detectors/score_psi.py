@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p
+from monitor.detectors.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import psi
@@ -21,7 +21,7 @@ class ScorePSI:
     column : {"top1", "mean", "margin"}
         The best score, the mean of the answer, or the distance of the first from the second.
     effect_floor : float
-        The least index that counts.
+        The least index beyond noise that counts; 0.1 is where the usual reading of the index begins to see a shift.
     least : int
         Fewer scored queries than this are ``insufficient``.
 
@@ -39,7 +39,7 @@ class ScorePSI:
 
     name: ClassVar[str] = "score_psi"
     column: Literal["top1", "mean", "margin"] = "top1"
-    effect_floor: float = 0.05
+    effect_floor: float = 0.1
     least: int = 30
 
     def __post_init__(self) -> None:
@@ -75,16 +75,17 @@ class ScorePSI:
             )
         index = psi(window, reference)
         noise = 1.0 / float(reference.sum()) + 1.0 / n
+        dispersion = baseline.dispersion.get(self.key)
         statistic, dof = index / noise, float(len(reference) - 1)
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=index,
             n=n,
-            log_p=dispersed_log_p(statistic, dof, baseline.dispersion.get(self.key)),
+            log_p=dispersed_log_p(statistic, dof, dispersion),
             statistic=statistic,
             dof=dof,
             effect_floor=self.effect_floor,
-            effect=max(0.0, index - dof * noise),
+            effect=max(0.0, index - noise_factor(dispersion) * dof * noise),
             detail={"bins": float(len(reference))},
         )

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p
+from monitor.detectors.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.codebook import merge_cells
@@ -33,7 +33,7 @@ class SpatialKL:
     -----
     Cells of the stored codebook (K <= 64) are merged so that ``K = clip(M / 12, 8, 32)`` for window size M, which keeps a
     dozen expected observations per cell. Shown is ``KL(window || baseline)`` with Jeffreys smoothing less its bias
-    ``(K - 1)/2 (1/N + 1/M)`` (Miller 1955), not below 0; JS stands beside it. Decided on the 2 x K table.
+    ``f (K - 1)/2 (1/N + 1/M)`` (Miller 1955; f is the over-dispersion of quiet history), not below 0; JS stands beside it. Decided on the 2 x K table.
 
     Examples
     --------
@@ -69,14 +69,15 @@ class SpatialKL:
             return Reading(
                 self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
             )
-        bias = (size - 1) / 2.0 * (1.0 / max(reference.sum(), 1.0) + 1.0 / n)
+        dispersion = baseline.dispersion.get(f"{self.name}.{self.signal}")
+        bias = noise_factor(dispersion) * (size - 1) / 2.0 * (1.0 / max(reference.sum(), 1.0) + 1.0 / n)
         shares = window / n - reference / max(reference.sum(), 1.0)
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=max(0.0, kl(window, reference) - bias),
             n=n,
-            log_p=dispersed_log_p(statistic, dof, baseline.dispersion.get(f"{self.name}.{self.signal}")),
+            log_p=dispersed_log_p(statistic, dof, dispersion),
             statistic=statistic,
             dof=float(dof),
             effect_floor=self.effect_floor,

@@ -45,7 +45,8 @@ def update_evidence(
 
     A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic probe
     fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its state. After
-    ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing.
+    ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing. When the last firing stream resolves,
+    every stream starts anew: what they gathered meanwhile belongs to the incident that is over.
     """
     states = {e.key: e for e in before}
     for reading in readings:
@@ -56,6 +57,8 @@ def update_evidence(
             states[reading.key] = _update_statistical(state, reading, threshold)
         elif reading.threshold is not None:
             states[reading.key] = _update_probe(state, reading)
+    if any(e.firing for e in before) and not any(e.firing for e in states.values()):
+        states = {key: Evidence(e.detector, e.signal) for key, e in states.items()}
     return tuple(states[key] for key in sorted(states))
 
 
