@@ -246,9 +246,8 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Config
     if location[0] == "collections" and len(location) > 2:
-        model = CollectionConfig
-    elif len(location) > 1 and location[0] in ("budget", "web", "log"):
-        model = {"budget": BudgetConfig, "web": WebConfig, "log": LogConfig}[str(location[0])]
-    return sorted(model.model_fields)
+        return sorted(CollectionConfig.model_fields)
+    sections: dict[str, type[BaseModel]] = {"budget": BudgetConfig, "web": WebConfig, "log": LogConfig}
+    section = sections.get(str(location[0])) if len(location) > 1 else None
+    return sorted((section or Config).model_fields)

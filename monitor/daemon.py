@@ -59,7 +59,7 @@ class Daemon:
 
     @property
     def worker(self) -> str:
-        """This process' name in the ledger."""
+        """The process' name in the ledger."""
         return f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
@@ -122,8 +122,8 @@ class Daemon:
             self._trouble = None
         except StoreError as error:
             self._trouble = str(error)
-            log.error("tick failed", error=str(error))
-        except Exception as error:  # noqa: BLE001 the daemon outlives any single tick
+            log.warning("tick failed", error=str(error))
+        except Exception as error:
             self._trouble = f"{type(error).__name__} in the last tick; see the log"
             log.exception("tick failed")
         finally:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,10 @@ from monitor.baseline.window_profile import (
     profile_queries,
     profile_suite,
 )
-from monitor.errors import EdgeError
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
 from monitor.judge.verdict import judge
-from monitor.profile import Profile, merge, merge_all
+from monitor.profile import Profile, merge_all
 from monitor.protocols import Detector, Embedder, Index, LogSource
 from monitor.records import (
     Direction,

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Profile:
 
     def pack(self) -> bytes:
         """Return the profile as bytes (see :mod:`monitor.stats.blob`)."""
-        arrays = {f"c:{name}": array for name, array in self.counts.items()}
+        arrays: dict[str, NDArray[Any]] = {f"c:{name}": array for name, array in self.counts.items()}
         arrays |= {f"s:{name}": array for name, array in self.sums.items()}
         return blob.pack({"basis": self.basis}, arrays)
 

@@ -74,8 +74,8 @@ def take_baseline(
     progress("freezing", 2, 2)
     if baseline.records < 20 * collection.sample_size:
         notes.append(
-            f"{baseline.records} records stand against windows of up to {collection.sample_size}: 20 times as many make "
-            "p-values exact; a longer span helps"
+            f"{baseline.records} records stand against windows of up to {collection.sample_size}: "
+            "20 times as many make p-values exact; a longer span helps"
         )
     return Taken(baseline, tuple(notes))
 

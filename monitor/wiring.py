@@ -73,7 +73,8 @@ def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str
     index = options and build("indexes", options, f"{path}.index")
     if options and options["metric"] != settings.metric:
         raise ConfigError(
-            f"{path}.index.metric: {options['metric']!r} contradicts {path}.metric {settings.metric!r}; set it once, there"
+            f"{path}.index.metric: {options['metric']!r} contradicts {path}.metric {settings.metric!r}; "
+            "set it once, there"
         )
     suite = load_suite(base / settings.suite) if settings.suite is not None else ()
     if suite and index is None:

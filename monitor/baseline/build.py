@@ -88,7 +88,9 @@ def build_baseline(
     populations = {"queries": population}
     edges = _score_edges(windows, direction)
     held = tuple(_held_counts(w, population, edges, direction, normalise=normalise) for w in windows)
-    counts = {name: np.sum([h.scores[name] for h in held], axis=0, dtype=np.int64) for name in edges}
+    counts: dict[str, IntArray] = {
+        name: np.asarray(np.sum([h.scores[name] for h in held], axis=0)) for name in edges
+    }
     population = Population(
         n=sum(h.n for h in held),
         mean=np.sum([h.total for h in held], axis=0) / max(1, sum(h.n for h in held)),

@@ -85,7 +85,8 @@ def unpack(data: bytes) -> Baseline:
         values, arrays = blob.unpack(data)
         if values["format"] != FORMAT:
             raise BaselineError(
-                f"this baseline has format {values['format']}, this release reads {FORMAT}: run `driftmon baseline build`"
+                f"this baseline has format {values['format']}, this release reads {FORMAT}: "
+                "run `driftmon baseline build`"
             )
         return _assemble(values, arrays)
     except (ValueError, KeyError, TypeError) as error:

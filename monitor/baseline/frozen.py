@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from numpy.typing import NDArray
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.records import Direction, Metric
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
@@ -48,8 +48,8 @@ class Population:
 class CorpusReference:
     """The baseline's bottom-k sample of the index: all hashes, and the vectors of the first few ids.
 
-    ``hashes`` is ``(n,)`` uint64 ascending; ``vectors`` ``(p, d)`` float32 of ``ids`` (p = at most 200); ``size`` is the
-    number of documents in the index.
+    ``hashes`` is ``(n,)`` uint64 ascending; ``vectors`` ``(p, d)`` float32 of ``ids`` (p = at most 200);
+    ``size`` is the number of documents in the index.
     """
 
     hashes: NDArray[np.uint64]

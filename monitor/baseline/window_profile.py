@@ -127,13 +127,14 @@ def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, 
     return len(pairs), int(np.count_nonzero(~(distance <= CHANGED)))
 
 
-def cosine_rows(a: FloatArray, b: FloatArray) -> FloatArray:
+def cosine_rows(a: FloatArray | VectorArray, b: FloatArray | VectorArray) -> FloatArray:
     """Return the cosine of each row pair ``(n,)``; 0.0 where a row is zero or not finite."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
     dots = np.einsum("ij,ij->i", a, b)
     good = np.isfinite(dots) & np.isfinite(norms) & (norms > 0)
-    return np.divide(dots, norms, out=np.zeros(len(dots)), where=good)
+    cosines: FloatArray = np.divide(dots, norms, out=np.zeros(len(dots)), where=good)
+    return cosines
 
 
 def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | None) -> Profile:

@@ -11,7 +11,7 @@ from monitor.cli.options import AsJson
 from monitor.cli.show import console, format_p, print_json, progress
 
 if TYPE_CHECKING:
-    from monitor.demo.scenario import Act, Story
+    from monitor.demo.scenario import Act
 
 
 def demo(
@@ -39,11 +39,11 @@ def demo(
         return
     out = console()
     for act in story.acts:
-        _show_act(out, story, act, next(a for a in summary["acts"] if a["act"] == act.name))
+        _show_act(out, act, next(a for a in summary["acts"] if a["act"] == act.name))
     out.print(f"The whole story with plots: [bold]{report}[/]")
 
 
-def _show_act(out: Any, story: Story, act: Act, summary: dict[str, Any]) -> None:
+def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:
     from rich.table import Table
 
     out.print()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import click
 import typer
@@ -40,15 +41,19 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version.", callback=_print_version, is_eager=True
-    ),
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command and turn errors into one plain message and an exit code: 0 ok, 1 drift, 2 usage, 3 an edge failed."""
+    """Run the command; an error becomes one plain message and an exit code.
+
+    0 ok, 1 drift found where asked, 2 usage or configuration, 3 an edge failed.
+    """
     limit_blas_threads()  # before numpy is imported by any command
     try:
         app(standalone_mode=False)

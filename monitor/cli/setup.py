@@ -213,4 +213,5 @@ def _describe_index(collection: Collection, dimensions: dict[str, int]) -> str:
     dimensions["the index"] = int(sample.vectors.shape[1])
     answer = index.search(sample.vectors[:1], 1)
     found = "finds" if answer.ids and answer.ids[0] else "does not find"
-    return f"{sample.size} documents of {sample.vectors.shape[1]} dimensions; {found} an answer to one of its own vectors"
+    dimension = sample.vectors.shape[1]
+    return f"{sample.size} documents of {dimension} dimensions; {found} an answer to one of its own vectors"

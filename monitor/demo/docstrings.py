@@ -22,40 +22,24 @@ MOST_DOCUMENT = 1200
 _SIGNATURE = re.compile(r"^[\w.]+\([^)]*\)\s*(->\s*[^\n.]*)?\s*(--)?\s*$")
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\be\.g)(?<!\bi\.e)(?<!\betc)[.!?](?=\s|$)")
 
-AREAS: dict[str, tuple[str, ...]] = {
-    "concurrency": tuple(
-        "asyncio concurrent threading multiprocessing queue sched selectors contextvars signal".split()
-    ),
-    "networking": tuple(
-        "socket socketserver ssl ftplib telnetlib asyncore asynchat ipaddress select".split()
-    ),
-    "web": tuple("http urllib html cgi cgitb wsgiref webbrowser xmlrpc".split()),
-    "mail": tuple("email smtplib smtpd imaplib poplib nntplib mailbox mailcap mimetypes".split()),
-    "data formats": tuple(
-        "json csv xml plistlib configparser tomllib netrc pickle pickletools shelve marshal".split()
-    ),
-    "archives": tuple("zipfile tarfile gzip bz2 lzma zlib zipimport zipapp shutil".split()),
-    "text": tuple(
-        "string re difflib textwrap unicodedata codecs locale gettext encodings pprint reprlib".split()
-    ),
-    "files": tuple("os io pathlib tempfile glob fnmatch fileinput filecmp stat linecache mmap fcntl".split()),
-    "numbers": tuple("math cmath decimal fractions random statistics numbers array struct operator".split()),
-    "time": tuple("datetime calendar time zoneinfo timeit".split()),
-    "containers": tuple(
-        "collections heapq bisect weakref enum dataclasses copy itertools functools graphlib".split()
-    ),
-    "testing": tuple(
-        "unittest doctest pdb bdb trace tracemalloc profile cProfile pstats faulthandler".split()
-    ),
-    "language": tuple(
-        "ast dis inspect tokenize symtable compileall code codeop importlib pkgutil runpy typing".split()
-    ),
-    "screens": tuple("tkinter curses colorsys audioop wave sunau aifc".split()),
-    "basics": tuple("builtins abc atexit contextlib warnings traceback gc types".split()),
-    "building": tuple("lib2to3 distutils venv sysconfig site modulefinder pydoc".split()),
-    "system": tuple(
-        "logging argparse optparse getopt subprocess sys platform resource readline cmd ctypes".split()
-    ),
+AREAS: dict[str, str] = {
+    "concurrency": "asyncio concurrent threading multiprocessing queue sched selectors contextvars signal",
+    "networking": "socket socketserver ssl ftplib telnetlib asyncore asynchat ipaddress select",
+    "web": "http urllib html cgi cgitb wsgiref webbrowser xmlrpc",
+    "mail": "email smtplib smtpd imaplib poplib nntplib mailbox mailcap mimetypes",
+    "data formats": "json csv xml plistlib configparser tomllib netrc pickle pickletools shelve marshal",
+    "archives": "zipfile tarfile gzip bz2 lzma zlib zipimport zipapp shutil",
+    "text": "string re difflib textwrap unicodedata codecs locale gettext encodings pprint reprlib",
+    "files": "os io pathlib tempfile glob fnmatch fileinput filecmp stat linecache mmap fcntl",
+    "numbers": "math cmath decimal fractions random statistics numbers array struct operator",
+    "time": "datetime calendar time zoneinfo timeit",
+    "containers": "collections heapq bisect weakref enum dataclasses copy itertools functools graphlib",
+    "testing": "unittest doctest pdb bdb trace tracemalloc profile cProfile pstats faulthandler",
+    "language": "ast dis inspect tokenize symtable compileall code codeop importlib pkgutil runpy typing",
+    "screens": "tkinter curses colorsys audioop wave sunau aifc",
+    "basics": "builtins abc atexit contextlib warnings traceback gc types",
+    "building": "lib2to3 distutils venv sysconfig site modulefinder pydoc",
+    "system": "logging argparse optparse getopt subprocess sys platform resource readline cmd ctypes",
 }
 OTHER = "everything else"
 
@@ -73,7 +57,7 @@ class Documented:
 
 def area_of(module: str) -> str:
     """Return the topic area of a top-level module."""
-    return next((area for area, modules in AREAS.items() if module in modules), OTHER)
+    return next((area for area, modules in AREAS.items() if module in modules.split()), OTHER)
 
 
 def split_docstring(text: str) -> tuple[str, str] | None:

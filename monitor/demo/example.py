@@ -1,4 +1,4 @@
-"""What `driftmon init` lays beside its configuration: a small real log, index and suite, so that it works as it stands."""
+"""What `driftmon init` lays beside its configuration: a small real log, index and suite."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def write_example(folder: Path, now: datetime, seed: int = 1) -> None:
     path.unlink(missing_ok=True)
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "CREATE TABLE retrieval_log (id TEXT PRIMARY KEY, created_at TEXT, query TEXT, embedding BLOB, results TEXT)"
+            "CREATE TABLE retrieval_log "
+            "(id TEXT PRIMARY KEY, created_at TEXT, query TEXT, embedding BLOB, results TEXT)"
         )
         serial = 0
         for hour in range(DAYS * 24):

@@ -24,8 +24,9 @@ DATA = Path(__file__).parent / "data"
 class Material:
     """n documented things: id, module, area, a question (its first sentence) and the indexed text (the rest).
 
-    ``documents`` is ``(n, d)`` under the model in place; ``queries`` and ``canaries`` are ``(n, d)`` and ``(64, d)`` per
-    model: ``base`` (in place), ``tuned`` (same dimension, another space) and ``int8`` (the first one, quantised).
+    ``documents`` is ``(n, d)`` under the model in place; ``queries`` and ``canaries`` are ``(n, d)`` and
+    ``(64, d)`` per model: ``base`` (in place), ``tuned`` (same dimension, another space) and ``int8`` (the
+    first one, quantised).
     """
 
     ids: tuple[str, ...]
@@ -71,7 +72,8 @@ def load_material(
 
 def _load() -> tuple[VectorArray, dict[str, VectorArray], dict[str, VectorArray]]:
     def read(name: str) -> VectorArray:
-        return np.load(DATA / f"{name}.npy", allow_pickle=False).astype(np.float32)
+        vectors: VectorArray = np.load(DATA / f"{name}.npy", allow_pickle=False).astype(np.float32)
+        return vectors
 
     return (
         read("documents_base"),
@@ -87,8 +89,9 @@ def _embed(
 
     step, batch = 0, 256
     total = -(-len(columns["id"]) // batch) * (len(MODELS) + 1)
-    queries, canaries = {}, {}
-    documents = np.zeros((0, 0), dtype=np.float32)
+    queries: dict[str, VectorArray] = {}
+    canaries: dict[str, VectorArray] = {}
+    documents: VectorArray = np.zeros((0, 0), dtype=np.float32)
     for name in MODELS:
         embed = load_model(name)
         tasks = {"queries": columns["query"], **({"documents": columns["text"]} if name == "base" else {})}

@@ -50,7 +50,8 @@ def load_model(name: str, batch_size: int = 64) -> Callable[[Sequence[str]], Vec
         with warnings.catch_warnings():
             # torch announces the move of this function to torchao; it is there in the pinned release.
             warnings.simplefilter("ignore")
-            model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+            quantize: Any = torch.ao.quantization.quantize_dynamic
+            model = quantize(model, {torch.nn.Linear}, dtype=torch.qint8)
 
     def embed(texts: Sequence[str]) -> VectorArray:
         vectors = model.encode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -247,15 +247,16 @@ def _model_push(stage: Stage, cast: Cast) -> None:
     stage.story.offer = offered
     stage.service.push("tuned", offered.adapter)
     mended = stage.watch("adapter", 12)
-    title = f"Drift-Adapter: {offered.adapter.kind} map on the query side, fitted on {offered.adapter.pairs} texts outside the suite"
+    kind, pairs = offered.adapter.kind, offered.adapter.pairs
+    title = f"Drift-Adapter: {kind} map on the query side, fitted on {pairs} texts outside the suite"
     stage.story.acts.append(Act("adapter", title, broken, mended, quiet))
 
 
 def choose_cast(material: Material, rng: np.random.Generator) -> Cast:
     """Return what is there from the start, what comes later, the suite and the adapter's pairs.
 
-    Later come all modules of a few topic areas, a fifth to a quarter of all documents, as when a team has a whole new section
-    of documentation ingested.
+    Later come all modules of a few topic areas, a fifth to a quarter of all documents, as when a team has a
+    whole new section of documentation ingested.
     """
     areas = np.array(material.areas)
     later: list[str] = []

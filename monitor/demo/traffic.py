@@ -1,4 +1,4 @@
-"""Realistic traffic: a daily and weekly cycle, sessions that stay with one module, a topic mix that leans with the hour."""
+"""Realistic traffic: a daily and weekly cycle, sessions within a module, a topic mix that leans with the hour."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class Traffic:
         weights = np.array([area.weight for area in self._areas])
         phase = 2.0 * math.pi * (start.hour / 24.0 + np.arange(len(weights)) / len(weights))
         leaning = weights * (1.0 + 0.1 * np.cos(phase))
-        return leaning / leaning.sum()
+        shares: NDArray[np.float64] = leaning / leaning.sum()
+        return shares
 
 
 def volume(start: datetime) -> float:

@@ -33,9 +33,10 @@ class CentroidDistance:
 
     ``T = ||mean_w - mean_b||^2 / (tr Sigma (1/N + 1/M))`` and ``T d ~ chi2(d)``, ``d = (tr Sigma)^2 / tr Sigma^2``
 
-    (Satterthwaite's two-moment match for a weighted sum of chi-squares; Bai and Saranadasa 1996 for the sample version).
-    The cosine distance itself depends on M without any drift, so it is shown and never decides. The effect held against
-    the floor is ``sqrt(max(0, ||delta||^2 - f tr Sigma (1/N + 1/M)) / tr Sigma)`` with the over-dispersion f of quiet history.
+    (Satterthwaite's two-moment match for a weighted sum of chi-squares; Bai and Saranadasa 1996 for the
+    sample version). The cosine distance itself depends on M without any drift, so it is shown and never
+    decides. The effect held against the floor is ``sqrt(max(0, ||delta||^2 - f tr Sigma (1/N + 1/M)) / tr
+    Sigma)`` with the over-dispersion f of quiet history.
 
     Examples
     --------

@@ -64,7 +64,7 @@ def _empty_results(f: Findings) -> Cause | None:
 
 
 def _model_query_side(f: Findings) -> Cause | None:
-    """Canaries moved while the documents' stored vectors stand: only the query side speaks another language."""
+    """Tell a query-side push: canaries moved while the documents' stored vectors stand."""
     if not f.any("canary.canary"):
         return None
     if f.value("persistent_vectors.corpus") >= REEMBEDDED:
@@ -95,7 +95,7 @@ def _model_mixed_index(f: Findings) -> Cause | None:
 
 
 def _index_degraded(f: Findings) -> Cause | None:
-    """Stored query vectors find less among documents that did not change: the index itself lost them."""
+    """Tell an index that lost answers: stored query vectors find less among documents that did not change."""
     if not f.any("era_recall.index") or f.any("persistent_vectors.corpus"):
         return None
     return Cause("index_degraded", 0.85, f.any("era_recall.index", "era_recall.suite"))
@@ -109,7 +109,7 @@ def _corpus_shift(f: Findings) -> Cause | None:
 
 
 def _corpus_growth(f: Findings) -> Cause | None:
-    """New documents while the old ones stand and are still found."""
+    """Tell growth: new documents, while the old ones stand and are still found."""
     new = f.detail("persistent_vectors.corpus", "new_share")
     if new < GROWTH or f.any("persistent_vectors.corpus", "era_recall.suite", "era_recall.index"):
         return None
@@ -119,7 +119,7 @@ def _corpus_growth(f: Findings) -> Cause | None:
 
 
 def _questions(f: Findings) -> Cause | None:
-    """Only the query charts moved; scores may follow, since other questions score otherwise."""
+    """Tell other questions: only the query charts moved; scores may follow, since other questions score otherwise."""
     because = f.any(*_QUERY_CHARTS)
     if not because or f.any("era_recall.suite", "canary.canary"):
         return None
@@ -127,7 +127,7 @@ def _questions(f: Findings) -> Cause | None:
 
 
 def _score_scale(f: Findings) -> Cause | None:
-    """Scores moved while questions, endpoint and documents all stand."""
+    """Tell another scale: scores moved while questions, endpoint and documents all stand."""
     because = f.any(*_SCORE_CHARTS)
     quiet = not f.any(
         *_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus"

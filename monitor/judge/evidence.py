@@ -43,10 +43,11 @@ def update_evidence(
 ) -> tuple[Evidence, ...]:
     """Return the evidence after one window, one entry per stream that was ever measured.
 
-    A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic probe
-    fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its state. After
-    ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing. When the last firing stream resolves,
-    every stream starts anew: what they gathered meanwhile belongs to the incident that is over.
+    A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic
+    probe fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its
+    state. After ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing. When the last
+    firing stream resolves, every stream starts anew: what they gathered meanwhile belongs to the incident
+    that is over.
     """
     states = {e.key: e for e in before}
     for reading in readings:

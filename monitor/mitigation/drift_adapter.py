@@ -29,7 +29,7 @@ class DriftAdapter:
     pairs: int
 
     def apply(self, vectors: VectorArray) -> VectorArray:
-        """Return ``vectors`` ``(n, d_new)`` mapped to ``(n, d_old)`` unit vectors, float32; what maps to zero stays zero."""
+        """Return ``vectors`` ``(n, d_new)`` mapped to ``(n, d_old)`` unit vectors, float32; zero stays zero."""
         return unit_rows(unit_rows(vectors) @ self.matrix + self.offset).astype(np.float32)
 
 
@@ -46,11 +46,10 @@ def fit_orthogonal(new: VectorArray, old: VectorArray) -> DriftAdapter:
     ValueError
         When the two differ in rows, or there are fewer than two pairs.
 
-    Notes
-    -----
-    ``R = U V^T`` with ``U S V^T = svd(new^T old)`` (Schönemann 1966): the orthogonal Procrustes variant of the
-    Drift-Adapter (arXiv 2509.23471). Rows are normalised first, since retrieval by cosine sees directions only. It turns
-    the space and cannot stretch it, so it mends a model of about the same spread, from few pairs.
+    Notes ----- ``R = U V^T`` with ``U S V^T = svd(new^T old)`` (Schönemann 1966): the orthogonal Procrustes
+    variant of the Drift-Adapter (arXiv 2509.23471). Rows are normalised first, since retrieval by cosine sees
+    directions only. It turns the space and cannot stretch it, so it mends a model of about the same spread,
+    from few pairs.
 
     Examples
     --------
@@ -108,7 +107,8 @@ def unit_rows(rows: VectorArray | FloatArray) -> FloatArray:
     """Return the rows at unit length, float64; zero rows stay zero."""
     wide = np.asarray(rows, dtype=np.float64)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 1e-12)
+    units: FloatArray = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 1e-12)
+    return units
 
 
 def _paired(new: VectorArray, old: VectorArray) -> tuple[FloatArray, FloatArray]:

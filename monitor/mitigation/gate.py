@@ -19,8 +19,8 @@ VARIANTS: tuple[tuple[str, Fit], ...] = (("orthogonal", fit_orthogonal), ("affin
 class Offer:
     """The adapter that did best on held-out texts, and how each variant did.
 
-    ``agreement`` gives per variant the mean share of the old model's k answers that come back when held-out texts are asked
-    with mapped new vectors; ``unmapped`` is the same without any adapter.
+    ``agreement`` gives per variant the mean share of the old model's k answers that come back when held-out
+    texts are asked with mapped new vectors; ``unmapped`` is the same without any adapter.
     """
 
     adapter: DriftAdapter
@@ -82,4 +82,5 @@ def _answers(corpus: VectorArray, vectors: VectorArray, k: int) -> IntArray:
 def _agreement(answers: IntArray, wanted: IntArray) -> FloatArray:
     """Return per row the share of ``wanted`` that is among ``answers``; both ``(n, k)``."""
     shared = (answers[:, :, None] == wanted[:, None, :]).any(axis=1)
-    return shared.mean(axis=1)
+    shares: FloatArray = shared.mean(axis=1)
+    return shares

@@ -6,8 +6,10 @@ Every function returns a finite number (or ``-inf`` only where the probability i
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from monitor.stats.arrays import FloatArray
@@ -151,12 +153,12 @@ def log_paired_loss(before: FloatArray, after: FloatArray) -> float:
     return log_binomial_sf(lost, lost + gained, 0.5)
 
 
-def pearson_two_samples(window: FloatArray, baseline: FloatArray) -> tuple[float, int]:
+def pearson_two_samples(window: NDArray[Any], baseline: NDArray[Any]) -> tuple[float, int]:
     """Return Pearson's chi-square statistic of a 2 x K table and its degrees of freedom.
 
     Parameters
     ----------
-    window, baseline : FloatArray
+    window, baseline : ndarray
         Counts ``(K,)`` per cell; cells empty in both are left out.
 
     Notes

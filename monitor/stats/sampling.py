@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 def hash_id(identifier: str) -> int:
     """Return the 64-bit hash of an id: the first 16 hexadecimal digits of the MD5 of its UTF-8 bytes.
 
-    MD5, because every SQL engine has it (``ORDER BY md5(id::text)`` gives the same order), and nothing here is a secret.
+    MD5, because every SQL engine has it (``ORDER BY md5(id::text)`` gives the same order), and nothing here
+    is a secret.
 
     >>> hex(hash_id("asyncio.gather"))[:6]
     '0x4c86'
