@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -93,23 +94,27 @@ class SqlSource:
             dialect = session.connection.dialect.name
             condition = in_window(log.time, log.time_type, dialect, (start, end), zone)
             wanted = sa.select(*(log.table.c[name] for name in reader.names)).where(condition)
-            for batch in session.stream(wanted, self.batch_size):
-                for row in batch:
-                    record, rejections = reader.read(row, self.table)
-                    if record is not None:
-                        yield record
-                    for rejection in rejections:
-                        yield replace(rejection, where=f"{self.table} {reader.names[0]}={row[0]!r:.80}")
+            # Closed here, while the connection is open: whoever stops reading early leaves no cursor behind.
+            with closing(session.stream(wanted, self.batch_size)) as batches:
+                for batch in batches:
+                    for row in batch:
+                        record, rejections = reader.read(row, self.table)
+                        if record is not None:
+                            yield record
+                        for rejection in rejections:
+                            yield replace(rejection, where=f"{self.table} {reader.names[0]}={row[0]!r:.80}")
 
     def describe(self) -> str:
         """Return what is there, what is mapped and how fresh it is; raises `EdgeError` or `ConfigError`."""
         zone = read_zone(self.timezone)
         with open_session(self.url, self.timeout) as session:
             log = reflect(session.connection, self.table, self.schema, self.columns)
-            newest = session.connection.scalar(sa.select(sa.func.max(log.time)))
             dialect = session.connection.dialect.name
-            # The same refusal as read's: a column that holds no times is found before the first window.
-            in_window(log.time, log.time_type, dialect, (self.clock(), self.clock()), zone)
+            now = self.clock()
+            in_window(
+                log.time, log.time_type, dialect, (now, now), zone
+            )  # refuses a column that holds no times
+            newest = session.connection.scalar(sa.select(sa.func.max(log.time)))
         try:
             freshness = f"newest record {read_time(newest, zone).isoformat(timespec='seconds')}"
         except FlawError as flaw:

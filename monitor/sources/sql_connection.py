@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,14 +45,14 @@ class Session:
     connection: Connection
     deadline: Deadline
 
-    def stream(self, statement: sa.Select[Any], batch_size: int) -> Iterator[Sequence[Row[Any]]]:
-        """Yield the statement's rows in batches; the database keeps the rest."""
+    def stream(self, statement: sa.Select[Any], batch_size: int) -> Generator[Sequence[Row[Any]]]:
+        """Yield the statement's rows in batches; the database keeps the rest. Close it to stop early."""
         self.deadline.restart()
         options = {"stream_results": True, "yield_per": batch_size}
-        result = self.connection.execute(statement, execution_options=options)
-        while batch := result.fetchmany(batch_size):
-            yield batch
-            self.deadline.restart()
+        with closing(self.connection.execute(statement, execution_options=options)) as result:
+            while batch := result.fetchmany(batch_size):
+                yield batch
+                self.deadline.restart()
 
 
 def parse_url(url: str) -> URL:
