@@ -99,9 +99,10 @@ def list_baselines(
     if as_json:
         print_json([info_dict(i) for i in infos])
         return
+    from rich import box
     from rich.table import Table
 
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for column in ("id", "collection", "", "made", "by", "why", "span (UTC)", "records"):
         table.add_column(column)
     for i in infos:

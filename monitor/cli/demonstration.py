@@ -44,11 +44,12 @@ def demo(
 
 
 def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:
+    from rich import box
     from rich.table import Table
 
     out.print()
     out.rule(f"[bold]{act.title}", align="left")
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("reading")
     for column in ("before", "after", "p-value after"):
         table.add_column(column, justify="right")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from monitor.cli import baselines, database, demonstration, setup, windows
 from monitor.errors import DriftmonError
 from monitor.threads import limit_blas_threads
+
+# Typer carries click inside itself or beside itself, by version; the public class leads to the right one.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="driftmon",
@@ -56,15 +58,13 @@ def main() -> None:
     """
     limit_blas_threads()  # before numpy is imported by any command
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))  # without standalone mode the code of `typer.Exit` is returned
     except DriftmonError as error:
         _fail(str(error), error.exit_code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; what was committed is kept", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `driftmon status | head` is no error

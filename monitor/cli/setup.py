@@ -38,7 +38,7 @@ collections:
   example:
     window: 1h                         # 15m suits a busy service; a window wants 200 questions or more
     lateness: 0s                       # how long log entries may come late
-    sample_size: 300                   # questions looked at in a window
+    sample_size: 200                   # questions looked at in a window
     k: 10                              # recall@10
     metric: cosine                     # cosine, dot or l2
     scores: similarity                 # or distance, where smaller logged scores are better

@@ -21,7 +21,8 @@ def console() -> Console:
     """Return the console of standard output."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    # Off a terminal (a pipe, a log) there is no width to keep to; 80 columns would cut names.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def print_json(data: object) -> None:
@@ -60,20 +61,15 @@ def readings_table(
     title: str, readings: Sequence[Reading], evidence: Sequence[Evidence], threshold: float
 ) -> Any:
     """Return the table of one window: what each detector read, against what, and what time has added up to."""
+    from rich import box
     from rich.table import Table
 
     states = {e.key: e for e in evidence}
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name, justify in (
-        ("reading", "left"),
-        ("value", "right"),
-        ("effect", "right"),
-        ("fires at", "right"),
-    ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type] # literals in a tuple
-    for name in ("p-value", "evidence", "n"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("reading", no_wrap=True)
+    for name in ("value", "effect", "fires at", "p-value", "evidence", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for reading in readings:
         state = states.get(reading.key)
         firing = state is not None and state.firing
@@ -105,11 +101,11 @@ def format_p(log_p: float | None) -> str:
 
 
 def format_evidence(state: Evidence | None, reading: Reading, threshold: float) -> str:
-    """Return evidence as a power of ten against the one at which the stream fires."""
+    """Return evidence against what it takes to fire, both as powers of ten."""
     if state is None or reading.log_p is None:
         return "-"
     power = max(state.log_e, 0.0) / 2.302585
-    return f"1e{power:.1f} of 1e{threshold / 2.302585:.1f}"
+    return f"{power:.1f} of {threshold / 2.302585:.1f}"
 
 
 def verdict_line(verdict: Verdict) -> str:

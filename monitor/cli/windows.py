@@ -149,9 +149,10 @@ def status(
 
 
 def _status_table(statuses: list[CollectionStatus], now: datetime) -> Any:
+    from rich import box
     from rich.table import Table
 
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for column in (
         "collection",
         "state",

@@ -15,6 +15,7 @@ from monitor.demo.traffic import Traffic
 from monitor.stats.exact_search import exact_top_k
 
 DAYS = 3
+PER_HOUR = 120.0
 SUITE = 100
 
 
@@ -31,7 +32,7 @@ def write_example(folder: Path, now: datetime, seed: int = 1) -> None:
         )
         for ids, values in zip(found, scores, strict=True)
     ]
-    traffic = Traffic(material, rng)
+    traffic = Traffic(material, rng, per_hour=PER_HOUR)
     traffic.ask(np.arange(len(material.ids)))
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     path = folder / "log.db"

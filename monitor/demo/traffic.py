@@ -49,6 +49,7 @@ class Traffic:
 
     material: Material
     rng: np.random.Generator
+    per_hour: float = QUESTIONS_PER_HOUR
     session: int = 0
     _areas: list[Area] = field(default_factory=list, repr=False)
 
@@ -68,7 +69,7 @@ class Traffic:
 
     def hour(self, start: datetime) -> Iterator[Visit]:
         """Yield the visits of the hour that begins at ``start``, in no order."""
-        sessions = int(self.rng.poisson(volume(start) / TURNS))
+        sessions = int(self.rng.poisson(self.per_hour * cycle(start) / TURNS))
         areas = self.rng.choice(len(self._areas), size=sessions, p=self._topic_mix(start))
         moods, began = self.rng.random(sessions), self.rng.uniform(0.0, 3600.0, sessions)
         turns = self.rng.geometric(1.0 / TURNS, sessions)
@@ -88,7 +89,7 @@ class Traffic:
         return shares
 
 
-def volume(start: datetime) -> float:
-    """Return the expected questions of an hour: busy at 14 h UTC, quiet at night, half as many on weekends."""
+def cycle(start: datetime) -> float:
+    """Return an hour's volume relative to a weekday's mean: busy at 14 h UTC, quiet at night, half on weekends."""
     daily = 1.0 + 0.6 * math.cos(2.0 * math.pi * (start.hour - 14) / 24.0)
-    return QUESTIONS_PER_HOUR * daily * (0.5 if start.weekday() >= 5 else 1.0)
+    return daily * (0.5 if start.weekday() >= 5 else 1.0)
