@@ -1,1 +1,9 @@
 """The SQL store: models, the window ledger, repositories."""
+
+from monitor.store.baselines import AuditEntry
+from monitor.store.ledger import Claim
+from monitor.store.outcomes import CollectionState
+from monitor.store.status import PastWindow, WindowError
+from monitor.store.store import Store
+
+__all__ = ["AuditEntry", "Claim", "CollectionState", "PastWindow", "Store", "WindowError"]

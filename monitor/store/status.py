@@ -1,0 +1,232 @@
+"""What the store knows of collections, as records: the present in a fixed number of queries, and the past."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy.orm import aliased
+
+from monitor.records import (
+    Cause,
+    CollectionStatus,
+    Incident,
+    Reading,
+    Verdict,
+    WindowState,
+)
+from monitor.store.engine import reading
+from monitor.store.incidents import to_incident
+from monitor.store.models import (
+    BaselineRow,
+    CollectionRow,
+    IncidentRow,
+    ReadingRow,
+    StreamRow,
+    WindowRow,
+    parked,
+    unfinished,
+)
+from monitor.store.outcomes import STATUSES, read_evidence
+
+
+class PastWindow(NamedTuple):
+    """A done window as reports show it."""
+
+    end: datetime
+    verdict: Verdict
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowError:
+    """A window that failed: parked, or waiting for its next attempt."""
+
+    start: datetime
+    end: datetime
+    state: WindowState
+    attempts: int
+    error: str
+
+
+def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[CollectionStatus, ...]:
+    """Return the present of each named collection, in the given order, also of those that are not known yet.
+
+    ``log_threshold`` is 0.0: it follows from the deployment's budget, which the caller knows and the store
+    does not. Incidents are the open ones. Seven queries, whatever the number of collections.
+    """
+    with reading(engine) as connection:
+        windows = {row.collection: row for row in connection.execute(_latest_done(collections))}
+        readings = _readings(connection, _latest_ids(collections))
+        evidence = read_evidence(connection, collections)
+        incidents = _open_incidents(connection, collections)
+        counts = _counts(connection, collections)
+        baselines = {
+            row.collection: row
+            for row in connection.execute(
+                select(BaselineRow.collection, BaselineRow.id, BaselineRow.model).where(
+                    BaselineRow.collection.in_(collections), BaselineRow.active
+                )
+            )
+        }
+    statuses = []
+    for name in collections:
+        window, baseline = windows.get(name), baselines.get(name)
+        measured = () if window is None else readings.get(window.id, ())
+        statuses.append(
+            CollectionStatus(
+                collection=name,
+                window_end=None if window is None else window.end_at,
+                readings=measured,
+                evidence=evidence.get(name, ()),
+                verdict=None if window is None else _verdict(window),
+                incidents=incidents.get(name, ()),
+                windows=counts[name],
+                sample_sizes=_sample_sizes(measured),
+                baseline_id=None if baseline is None else baseline.id,
+                baseline_model="" if baseline is None else baseline.model,
+                log_threshold=0.0,
+                window_length=None if window is None else window.end_at - window.start_at,
+            )
+        )
+    return tuple(statuses)
+
+
+def load_history(
+    engine: Engine, collection: str, since: datetime, until: datetime, limit: int = 1000
+) -> list[PastWindow]:
+    """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first."""
+    chosen = (
+        select(WindowRow.__table__)
+        .where(
+            WindowRow.collection == collection,
+            WindowRow.state == "done",
+            WindowRow.start_at >= since,
+            WindowRow.start_at < until,
+        )
+        .order_by(WindowRow.start_at.desc())
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        windows = connection.execute(chosen).all()
+        readings = _readings(connection, chosen.with_only_columns(WindowRow.id))
+    return [PastWindow(w.end_at, _verdict(w), readings.get(w.id, ())) for w in reversed(windows)]
+
+
+def load_errors(engine: Engine, collection: str, limit: int = 100) -> list[WindowError]:
+    """Return a collection's newest parked windows and those that wait for another attempt, oldest first."""
+    found = []
+    with reading(engine) as connection:
+        for condition in (parked(), unfinished()):
+            query = (
+                select(WindowRow.__table__)
+                .where(WindowRow.collection == collection, condition, WindowRow.last_error.is_not(None))
+                .order_by(WindowRow.start_at.desc())
+                .limit(limit)
+            )
+            found += [
+                WindowError(row.start_at, row.end_at, row.state, row.attempts, row.last_error)
+                for row in connection.execute(query)
+            ]
+    return sorted(found, key=lambda e: e.start)[-limit:]
+
+
+def _latest_ids(collections: Sequence[str]) -> Select[tuple[int]]:
+    done = aliased(WindowRow)
+    latest = (
+        select(done.id)
+        .where(done.collection == CollectionRow.collection, done.state == "done")
+        .order_by(done.start_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(latest).where(CollectionRow.collection.in_(collections))
+
+
+def _latest_done(collections: Sequence[str]) -> Select[Any]:
+    return select(WindowRow.__table__).where(WindowRow.id.in_(_latest_ids(collections)))
+
+
+def _readings(connection: Connection, windows: Select[tuple[int]]) -> Mapping[int, tuple[Reading, ...]]:
+    query = (
+        select(
+            ReadingRow.__table__,
+            *(c for c in StreamRow.__table__.columns if c.name not in ("id", "collection")),
+        )
+        .join(StreamRow, StreamRow.id == ReadingRow.stream_id)
+        .where(ReadingRow.window_id.in_(windows))
+        .order_by(StreamRow.detector, StreamRow.signal)
+    )
+    found: dict[int, list[Reading]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.window_id].append(_reading(row))
+    return {key: tuple(readings) for key, readings in found.items()}
+
+
+def _reading(row: Row[Any]) -> Reading:
+    """Return a stored reading; its floor, threshold and harm are the stream's present ones."""
+    return Reading(
+        detector=row.detector,
+        signal=row.signal,
+        value=row.value,
+        n=row.n,
+        status=STATUSES[row.status],
+        log_p=row.log_p,
+        effect_floor=row.effect_floor,
+        effect=row.effect,
+        threshold=row.threshold,
+        harmful=row.harmful,
+        detail=row.detail or {},
+    )
+
+
+def _open_incidents(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
+    query = select(IncidentRow.__table__).where(
+        IncidentRow.collection.in_(collections), IncidentRow.resolved_at.is_(None)
+    )
+    return {row.collection: (to_incident(row),) for row in connection.execute(query)}
+
+
+def _counts(connection: Connection, collections: Sequence[str]) -> Mapping[str, Mapping[WindowState, int]]:
+    """Count windows by state without looking through the done ones, which have a counter of their own."""
+    counts: dict[str, dict[WindowState, int]] = {
+        name: {"planned": 0, "running": 0, "done": 0, "parked": 0} for name in collections
+    }
+    done = select(CollectionRow.collection, CollectionRow.windows_done)
+    for name, number in connection.execute(done.where(CollectionRow.collection.in_(collections))):
+        counts[name]["done"] = number
+    open_ones = select(WindowRow.collection, WindowRow.state, func.count()).group_by(
+        WindowRow.collection, WindowRow.state
+    )
+    for condition in (unfinished(), parked()):
+        query = open_ones.where(WindowRow.collection.in_(collections), condition)
+        for name, state, number in connection.execute(query):
+            counts[name][state] = number
+    return counts
+
+
+def _sample_sizes(readings: Iterable[Reading]) -> Mapping[str, int]:
+    """Return per signal how many observations its statistical readings rest on, or else its other ones."""
+    statistical: dict[str, int] = {}
+    other: dict[str, int] = {}
+    for r in readings:
+        sizes = other if r.log_p is None else statistical
+        sizes[r.signal] = max(r.n, sizes.get(r.signal, 0))
+    return {**other, **statistical}
+
+
+def _verdict(row: Row[Any]) -> Verdict:
+    stored = row.verdict or {}
+    return Verdict(
+        state=row.verdict_state,
+        severity=row.severity,
+        causes=tuple(
+            Cause(c["name"], c["confidence"], tuple(c.get("because", ()))) for c in stored.get("causes", ())
+        ),
+        fired=tuple(stored.get("fired", ())),
+        problems=tuple(stored.get("problems", ())),
+    )
