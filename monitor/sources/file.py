@@ -6,14 +6,13 @@ import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from monitor.errors import ConfigError, EdgeError
 from monitor.records import Record, Rejection
 from monitor.sources.columns import REQUIRED, ColumnMap, check_columns, complete, hint, named
-from monitor.sources.json_lines import read_lines
+from monitor.sources.json_lines import first_keys, read_json_lines
 from monitor.sources.parquet import check_parquet_columns, parquet_columns, read_parquet
 from monitor.sources.rows import RowFormat, RowReader
 from monitor.sources.values import VectorDtype, read_zone
@@ -29,7 +28,10 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Retrieval logged to files, each read whole for every window: for replays and small deployments.
+    """Retrieval logged to files.
+
+    A file that grows is read whole for every window; one that does not is read whole once, then by its index (JSON
+    lines) or its row groups (Parquet).
 
     Attributes
     ----------
@@ -55,6 +57,8 @@ class FileSource:
     hit_score: str = "score"
     vector_dtype: VectorDtype = "float32"
     clock: Callable[[], datetime] = field(default=_now, init=False, repr=False, compare=False)
+    # What reading has learnt of the files (LineIndex); Any, so that pydantic asks for no schema.
+    indexes: dict[Path, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -87,9 +91,7 @@ class FileSource:
         if path.suffix == ".parquet":
             yield from read_parquet(path, columns, reader)
             return
-        names = reader.names
-        for where, row in read_lines(path, self.max_line_bytes):
-            yield where, row if isinstance(row, Rejection) else [row.get(name) for name in names]
+        yield from read_json_lines(path, self.max_line_bytes, reader, self.indexes)
 
     def describe(self) -> str:
         """Look into the newest file and say what was found; raises `EdgeError` or `ConfigError`."""
@@ -102,8 +104,7 @@ class FileSource:
                 newest, self.columns or {name: columns[name] for name in REQUIRED}, existing
             )
         else:
-            lines = islice(read_lines(newest, self.max_line_bytes), _LOOKED_AT)
-            existing = tuple(dict.fromkeys(key for _, row in lines if isinstance(row, dict) for key in row))
+            existing = first_keys(newest, self.max_line_bytes, _LOOKED_AT)
         seen: list[str] = []
         unseen: list[str] = []
         for name, column in named(columns):

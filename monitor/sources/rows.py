@@ -72,7 +72,7 @@ class RowReader:
     A row is a sequence of values in the order of ``names``, the distinct columns that ``columns`` maps our
     fields to, ``id`` first. An entry whose time cannot be read belongs where the entry before it does (a log
     is written in order), and is reported where there is none before it: no entry is lost, and none is counted
-    in every window for ever.
+    in every window for ever. ``at`` is the time of the last entry, None where it had none.
     """
 
     __slots__ = (
@@ -89,6 +89,7 @@ class RowReader:
         "_start",
         "_text",
         "_vector",
+        "at",
         "inside",
         "names",
     )
@@ -106,6 +107,7 @@ class RowReader:
         # Who asks for a window ahead of the clock replays or simulates: then the clock is no judge.
         self._limit = now + TOLERANCE if start <= now else datetime.max.replace(tzinfo=UTC)
         self.inside = True
+        self.at: datetime | None = None
         positions: dict[str, int] = {}
 
         def position(name: str) -> int:
@@ -130,11 +132,11 @@ class RowReader:
     def read(self, values: Sequence[Any], where: str) -> tuple[Record | None, tuple[Rejection, ...]]:
         """Return the row's record, if it is in the window and usable, and what is wrong with the row."""
         try:
-            at = read_time(values[self._at], self._format.timezone)
+            self.at = at = read_time(values[self._at], self._format.timezone)
         except FlawError as flaw:
             return None, self.reject(flaw.reason, where, flaw.detail)
         if at > self._limit:
-            return None, self.reject("future_time", where, at.isoformat())
+            return None, self._unplaced("future_time", where, at.isoformat())
         self.inside = self._start <= at < self._end
         if not self.inside:
             return _NOTHING
@@ -145,6 +147,10 @@ class RowReader:
 
     def reject(self, reason: str, where: str, detail: str = "") -> tuple[Rejection, ...]:
         """Return the rejection of an entry without a readable time, if it belongs to the window."""
+        self.at = None
+        return self._unplaced(reason, where, detail)
+
+    def _unplaced(self, reason: str, where: str, detail: str) -> tuple[Rejection, ...]:
         return (Rejection(reason, where, detail),) if self.inside else ()
 
     def overlaps(self, first: datetime, last: datetime) -> bool:

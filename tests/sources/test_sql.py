@@ -433,8 +433,8 @@ def test_postgres_streams(postgres_log: sa.Engine, window: Span) -> None:
     with postgres_log.begin() as connection:
         connection.execute(
             sa.text(
-                "CREATE VIEW long AS SELECT generate_series(1, 100000000) AS id, timestamptz '2026-03-02 00:00Z' AS at, "
-                "repeat('x', 1000) AS text"  # a hundred gigabytes for whoever takes it whole
+                "CREATE VIEW long AS SELECT generate_series(1, 100000000) AS id, "
+                "timestamptz '2026-03-02 00:00Z' AS at, repeat('x', 1000) AS text"  # 100 GB for whoever takes it whole
             )
         )
     entries = _source(_url(postgres_log), table="long", columns={}, batch_size=100, timeout=20).read(*window)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from monitor.errors import ConfigError, EdgeError
+from monitor.sources.file import FileSource
+
+pa = pytest.importorskip("pyarrow", reason="pip install 'pyarrow>=16' (extra parquet)")
+pq = pytest.importorskip("pyarrow.parquet")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitor.records import Record, Rejection
+
+    Split = Callable[[Any], tuple[list[Record], list[Rejection]]]
+    Span = tuple[datetime, datetime]
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def _write(path: Path, columns: dict[str, Any], **options: Any) -> str:
+    n = len(next(iter(columns.values())))
+    needed = {"id": pa.array([f"q{i}" for i in range(n)]), "at": pa.array([START] * n)}
+    pq.write_table(pa.table({**needed, **columns}), path, **options)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.float32()),
+        pa.list_(pa.float64()),
+        pa.list_(pa.float16()),
+        pa.large_list(pa.float32()),
+        pa.list_(pa.float32(), 2),
+        pa.list_(pa.int64()),
+    ],
+    ids=str,
+)
+def test_vectors_of_every_list_type(tmp_path: Path, window: Span, split: Split, kind: Any) -> None:
+    vectors: list[Any] = [[1, -2], None, [3, 4]]
+    if pa.types.is_float16(kind.value_type):
+        vectors = [None if v is None else [np.float16(x) for x in v] for v in vectors]
+    path = _write(tmp_path / "log.parquet", {"vector": pa.array(vectors, kind)})
+    records, rejections = split(FileSource(path).read(*window))
+    assert rejections == []
+    found = [None if r.vector is None else r.vector.tolist() for r in records]
+    assert found == [[1.0, -2.0], None, [3.0, 4.0]]
+    first = records[0].vector
+    assert first is not None
+    assert first.dtype == np.float32
+    assert first.base is None  # a copy: a record does not keep its batch alive
+
+
+def test_vectors_as_blobs_and_with_holes(tmp_path: Path, window: Span, split: Split) -> None:
+    blobs = pa.array([np.array([1, 2], "<f2").tobytes(), b"odd"], pa.binary())
+    path = _write(tmp_path / "blobs.parquet", {"vector": blobs})
+    records, rejections = split(FileSource(path, vector_dtype="float16").read(*window))
+    assert [r.vector.tolist() for r in records if r.vector is not None] == [[1.0, 2.0]]
+    assert [(r.reason, r.where) for r in rejections] == [("bad_vector", f"{path}:row 2")]
+    path = _write(tmp_path / "holes.parquet", {"vector": pa.array([[1.0, None]], pa.list_(pa.float32()))})
+    [record], _ = split(FileSource(path).read(*window))
+    assert record.vector is not None
+    assert np.isnan(record.vector[1])  # the profile counts it
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"), pa.timestamp("us", "Asia/Kolkata")], ids=str
+)
+def test_timestamps_of_every_unit(tmp_path: Path, window: Span, split: Split, kind: Any) -> None:
+    at = pa.array([START, START + timedelta(seconds=1)], kind)
+    if kind.unit == "ns":  # nanoseconds that no datetime can hold
+        at = pa.array(at.cast(pa.int64()).to_numpy() + 7).cast(kind)
+    records, rejections = split(FileSource(_write(tmp_path / "log.parquet", {"at": at})).read(*window))
+    assert rejections == []
+    assert [r.at for r in records] == [START, START + timedelta(seconds=1)]
+
+
+def test_naive_timestamps_need_a_zone(tmp_path: Path, window: Span, split: Split) -> None:
+    at = pa.array([START.replace(tzinfo=None)], pa.timestamp("us"))
+    path = _write(tmp_path / "log.parquet", {"at": at})
+    assert [r.reason for r in split(FileSource(path).read(*window))[1]] == ["naive_timestamp"]
+    assert len(split(FileSource(path, timezone="UTC").read(*window))[0]) == 1
+
+
+def test_values_that_python_cannot_hold_cost_their_row(tmp_path: Path, window: Span, split: Split) -> None:
+    now = int(START.timestamp() * 1000)
+    at = pa.array([now, 2**60, now]).cast(pa.timestamp("ms", "UTC"))  # the second is far beyond the year 9999
+    text = pa.Array.from_buffers(
+        pa.string(), 3, [None, pa.py_buffer(np.array([0, 1, 2, 3], "<i4").tobytes()), pa.py_buffer(b"ab\xff")]
+    )
+    path = _write(tmp_path / "log.parquet", {"at": at, "text": text})
+    records, rejections = split(FileSource(path).read(*window))
+    assert [r.text for r in records] == ["a"]
+    assert [r.reason for r in rejections] == ["bad_time", "bad_text"]
+
+
+def test_other_types(tmp_path: Path, window: Span, split: Split) -> None:
+    hits = pa.array([[{"id": 7, "score": 0.5}]])
+    columns = {
+        "hits": hits,
+        "segments": pa.array([{"lang": "de"}]),
+        "model": pa.array(["m"]).dictionary_encode(),
+        "feedback": pa.array([{"stars": Decimal("4.5")}]),
+    }
+    [record], rejections = split(FileSource(_write(tmp_path / "log.parquet", columns)).read(*window))
+    assert rejections == []
+    assert (record.hits, record.scores, record.segments) == (("7",), (0.5,), {"lang": "de"})
+    assert (record.model, record.feedback) == ("m", {"stars": 4.5})
+
+
+def test_hostile_column_names(tmp_path: Path, window: Span, split: Split) -> None:
+    for name in ("a.b", 'a"b', "größe 数", "list.element"):
+        path = _write(tmp_path / "log.parquet", {name: pa.array(["how?"])})
+        source = FileSource(path, columns={"id": "id", "at": "at", "text": name})
+        assert [r.text for r in split(source.read(*window))[0]] == ["how?"]
+
+
+def test_row_groups_of_other_windows_are_not_read(
+    tmp_path: Path, window: Span, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = pa.array([START + timedelta(minutes=i) for i in range(60)])
+    path = _write(tmp_path / "log.parquet", {"at": at}, row_group_size=10)
+    asked: list[list[int]] = []
+    whole = pq.ParquetFile.iter_batches
+
+    def spy(file: Any, size: int, *, row_groups: list[int], columns: list[str]) -> Any:
+        asked.append(row_groups)
+        return whole(file, size, row_groups=row_groups, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", spy)
+    records, _ = split(FileSource(path).read(START + timedelta(minutes=15), START + timedelta(minutes=30)))
+    assert [r.id for r in records] == [f"q{i}" for i in range(15, 30)]
+    assert asked == [[1], [2]]
+
+
+def test_rows_keep_their_number_when_groups_are_passed_over(tmp_path: Path, split: Split) -> None:
+    at = pa.array([START + timedelta(minutes=i) for i in range(60)])
+    text = pa.array(range(60))  # numbers: bad_text
+    path = _write(tmp_path / "log.parquet", {"at": at, "text": text}, row_group_size=10)
+    begin = START + timedelta(minutes=59)
+    [rejection] = split(FileSource(path).read(begin, begin + timedelta(minutes=1)))[1]
+    assert rejection.where == f"{path}:row 60"
+
+
+def test_a_row_without_a_time_is_counted_once(tmp_path: Path, split: Split) -> None:
+    times: list[datetime | None] = [START + timedelta(minutes=i) for i in range(20)]
+    times[10] = None
+    path = _write(
+        tmp_path / "log.parquet", {"at": pa.array(times, pa.timestamp("us", "UTC"))}, row_group_size=5
+    )
+    counts = []
+    for minute in range(0, 20, 5):
+        begin = START + timedelta(minutes=minute)
+        counts.append(len(split(FileSource(path).read(begin, begin + timedelta(minutes=5)))[1]))
+    assert counts == [0, 1, 0, 0]  # it follows minute 9
+
+
+def test_a_column_that_is_missing(tmp_path: Path, window: Span, split: Split) -> None:
+    path = _write(tmp_path / "log.parquet", {"query": pa.array(["how?"])})
+    with pytest.raises(
+        ConfigError, match=r"source\.columns\.at: .* has no column 'when'; there is id, at, query"
+    ):
+        next(FileSource(path, columns={"at": "when"}).read(*window))
+    source = FileSource(path, columns={"id": "id", "at": "at", "text": "qurey"})
+    with pytest.raises(ConfigError, match=r"source\.columns\.text: .*did you mean 'query'"):
+        source.describe()
+    [record], _ = split(source.read(*window))  # an older file may lack what newer ones have
+    assert record.text is None
+    assert FileSource(path).describe().endswith("mapped id, at")
+
+
+def test_an_absent_library_is_named(tmp_path: Path, window: Span, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write(tmp_path / "log.parquet", {"text": pa.array(["how?"])})
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(EdgeError, match=r'pip install "retrieval-drift-monitor\[parquet\]"'):
+        next(FileSource(path).read(*window))
