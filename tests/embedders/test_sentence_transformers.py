@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -219,6 +218,29 @@ def test_names_and_folders_that_lead_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+def test_a_name_on_the_hub_is_found_where_it_was_fetched_to(
+    static: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    for name in ("acme--words", "acme--pickled"):
+        cached = tmp_path / f"models--{name}"
+        shutil.copytree(static, cached / "snapshots" / commit)
+        (cached / "refs").mkdir()
+        (cached / "refs" / "main").write_text(commit, encoding="ascii")
+    for weights in (tmp_path / "models--acme--pickled").rglob("*.safetensors"):
+        weights.rename(weights.with_name("pytorch_model.bin"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    expected = SentenceTransformersEmbedder(static).embed(["red"])
+    for revision in (None, "main", commit):
+        embedder = SentenceTransformersEmbedder("acme/words", revision=revision, local_files_only=True)
+        np.testing.assert_array_equal(embedder.embed(["red"]), expected)
+    with pytest.raises(EdgeError, match="pickle"):
+        SentenceTransformersEmbedder("acme/pickled", local_files_only=True).describe()
+    with pytest.raises(EdgeError, match=r"revision \(v2\)"):
+        SentenceTransformersEmbedder("acme/words", revision="v2", local_files_only=True).describe()
+
+
+@pytest.mark.model
 def test_a_device_that_is_not_there(static: str) -> None:
     with pytest.raises(EdgeError, match=r"device \(warp\)"):
         SentenceTransformersEmbedder(static, device="warp").describe()
@@ -243,9 +265,3 @@ def test_the_missing_extra_is_named(static: str, monkeypatch: pytest.MonkeyPatch
     subject._loaded.cache_clear()
     with pytest.raises(EdgeError, match=r'pip install "retrieval-drift-monitor\[sentence-transformers\]"'):
         SentenceTransformersEmbedder(static).embed(["red"])
-
-
-@pytest.mark.model
-def test_the_folder_written_here_is_what_the_other_tests_think(static: str) -> None:
-    modules = json.loads((Path(static) / "modules.json").read_text(encoding="utf-8"))
-    assert [m["type"].split(".")[0] for m in modules] == ["sentence_transformers"]
