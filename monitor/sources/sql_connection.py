@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from monitor.errors import EdgeError, EdgeTimeoutError
 
 _QUERY_CANCELED = "57014"
+_POSTGRES = ("postgres", "postgresql")
 _INSTRUCTIONS_PER_LOOK = 10_000  # of SQLite's virtual machine, some tens of microseconds
 
 
@@ -48,7 +49,7 @@ class Session:
     def stream(self, statement: sa.Select[Any], batch_size: int) -> Generator[Sequence[Row[Any]]]:
         """Yield the statement's rows in batches; the database keeps the rest. Close it to stop early."""
         self.deadline.restart()
-        options = {"stream_results": True, "yield_per": batch_size}
+        options = {"yield_per": batch_size}  # a cursor on the server, where there is such a thing
         with closing(self.connection.execute(statement, execution_options=options)) as result:
             while batch := result.fetchmany(batch_size):
                 yield batch
@@ -62,14 +63,12 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in _POSTGRES else parsed
 
 
-_POSTGRES = ("postgres", "postgresql")
-
-
 @contextmanager
 def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
     """Connect, and turn what goes wrong inside into `EdgeError` without secrets."""
     url = parse_url(secret.get_secret_value())
     place = f"{url.get_backend_name()} database {url.host + '/' if url.host else ''}{url.database or ''}"
+    _check_file(url)
     try:
         with _engine(url.render_as_string(hide_password=False), timeout).connect() as connection:
             deadline = Deadline(timeout)
@@ -77,15 +76,10 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
             yield Session(connection, deadline)
     except NoSuchModuleError:
         raise EdgeError(f"source.url: no SQLAlchemy dialect {url.drivername!r} is installed") from None
-    except ModuleNotFoundError as error:
-        raise EdgeError(
-            f"source.url: the driver {error.name!r} is not installed"
-            + (
-                '; pip install "retrieval-drift-monitor[postgres]"'
-                if error.name == "psycopg"
-                else "; install it"
-            )
-        ) from None
+    except ImportError as error:
+        driver = (error.name or url.drivername).partition(".")[0]
+        mend = 'pip install "retrieval-drift-monitor[postgres]"' if driver == "psycopg" else "install it"
+        raise EdgeError(f"source.url: the driver {driver!r} is not installed; {mend}") from None
     except SQLAlchemyError as error:
         reason = _reason(error, url)
         # The chain is cut: a driver may quote the whole connection string.
@@ -102,7 +96,6 @@ def _engine(url: str, timeout: float) -> Engine:
     parsed = sa.make_url(url)
     options: dict[str, Any] = {}
     if parsed.get_backend_name() == "sqlite":
-        _check_file(parsed)
         options = {"timeout": timeout, "check_same_thread": False}
     elif parsed.get_driver_name() == "psycopg":
         # A server that vanishes mid-answer would otherwise hold the worker for the kernel's many minutes.
@@ -120,10 +113,11 @@ def _engine(url: str, timeout: float) -> Engine:
 
 def _check_file(url: URL) -> None:
     # SQLite would make an empty database where there is none.
-    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
-        path = Path(url.database)
-        if not path.is_file():
-            raise EdgeError(f"sqlite database {path}: there is no such file; correct source.url")
+    name = url.database
+    if url.get_backend_name() != "sqlite" or not name or name.startswith((":memory:", "file:")):
+        return
+    if not Path(name).is_file():
+        raise EdgeError(f"sqlite database {name}: there is no such file; correct source.url")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

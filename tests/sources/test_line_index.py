@@ -39,6 +39,15 @@ def test_only_the_blocks_of_a_window_are_read(monkeypatch: pytest.MonkeyPatch) -
     assert runs(50, 99) == []
 
 
+def test_an_entry_without_a_time_is_where_the_one_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_index, "BLOCK", 1)
+    index = LineIndex((1,))
+    for number, at in enumerate((None, START, None, START + STEP), 1):
+        index.add(100 * (number - 1), number, at)
+    assert list(index.runs(lambda a, _: a == START)) == [(0, 300, 1)]  # the first has none before it
+    assert list(index.runs(lambda a, _: a > START)) == [(0, 100, 1), (300, None, 4)]
+
+
 LINE = st.one_of(
     st.integers(0, 9).map(lambda minute: json.dumps({"id": "x", "at": (START + minute * STEP).isoformat()})),
     st.sampled_from(["{broken", '{"id": "x"}', "", '{"id": "x", "at": "2126-01-01T00:00:00Z"}', "z" * 2000]),

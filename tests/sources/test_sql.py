@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -245,6 +246,15 @@ def test_a_database_file_that_is_missing_is_not_created(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_database_file_that_goes_away_is_not_created_anew(sqlite_path: Path, sqlite_url: str) -> None:
+    source = _source(sqlite_url)
+    source.describe()
+    sqlite_path.unlink()
+    with pytest.raises(EdgeError, match="there is no such file"):
+        source.describe()
+    assert not sqlite_path.exists()
+
+
 def test_an_empty_log_is_described(sqlite_path: Path, sqlite_url: str) -> None:
     _execute(sqlite_path, "DELETE FROM retrieval_log")
     assert "no record yet" in _source(sqlite_url).describe()
@@ -371,11 +381,12 @@ def test_postgres_hits_as_objects_with_scores(postgres_log: sa.Engine, window: S
 
 
 def test_postgres_naive_hour_that_comes_twice_is_in_one_window(postgres_log: sa.Engine, split: Split) -> None:
-    # Berlin, 25 October 2026: 02:30 comes at 00:30 UTC and again at 01:30 UTC.
+    # Berlin, 25 October 2026: 02:50 comes at 00:50 UTC and again at 01:50 UTC, and the window that begins at
+    # 00:45 UTC ends, by the wall clock, before it begins.
     with postgres_log.begin() as connection:
         connection.execute(sa.text("ALTER TABLE retrieval_log ALTER COLUMN created_at TYPE timestamp"))
         connection.execute(sa.text("DELETE FROM retrieval_log WHERE id <> 'q0'"))
-        connection.execute(sa.text("UPDATE retrieval_log SET created_at = '2026-10-25 02:30:00'"))
+        connection.execute(sa.text("UPDATE retrieval_log SET created_at = '2026-10-25 02:50:00'"))
     source = _source(_url(postgres_log), timezone="Europe/Berlin")
     midnight = datetime(2026, 10, 25, tzinfo=UTC)
     quarters = [midnight + timedelta(minutes=15 * i) for i in range(-8, 16)]
@@ -499,7 +510,10 @@ def test_bad_settings_are_refused(options: dict[str, Any], message: str) -> None
     assert "hunter2secret" not in str(caught.value)
 
 
-def test_a_driver_that_is_not_installed_is_named() -> None:
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(EdgeError, match=r"'psycopg' is not installed; pip install .*\[postgres\]"):
+        _source("postgresql://user:hunter2secret@127.0.0.1/other").describe()
     with pytest.raises(EdgeError, match="'MySQLdb' is not installed"):
         _source("mysql://user:hunter2secret@127.0.0.1/log").describe()
     with pytest.raises(EdgeError, match="no SQLAlchemy dialect 'nosuch' is installed"):
