@@ -22,9 +22,10 @@ class EmptyResults:
     least : int
         Fewer records than this are ``insufficient``.
 
-    Notes ----- ``P(X >= empty)`` for ``X ~ Binomial(M, q)``, with ``q = (e + 1/2) / (n + 1)`` from the
-    baseline's e of n (Jeffreys), taken at the upper end of its own uncertainty (one standard error) since q
-    is an estimate.
+    Notes
+    -----
+    ``P(X >= empty)`` for ``X ~ Binomial(M, q)``, with ``q = (e + 1/2) / (n + 1)`` from the baseline's e of n
+    (Jeffreys), taken at the upper end of its own uncertainty (one standard error) since q is an estimate.
 
     Examples
     --------

@@ -19,8 +19,10 @@ class RankingChurn:
     signal : {"suite", "index"}
         With live embeddings, or with the baseline's stored query vectors.
 
-    Notes ----- RBO with p = 0.9, extrapolated (Webber, Moffat and Zobel 2010, eq. 32). Informational: churn
-    is no harm in itself, so it has no p-value and never fires.
+    Notes
+    -----
+    RBO with p = 0.9, extrapolated (Webber, Moffat and Zobel 2010, eq. 32). Informational: churn is no harm in
+    itself, so it has no p-value and never fires.
 
     Examples
     --------

@@ -24,10 +24,12 @@ class RecallAtK:
     least : int
         Fewer judged queries than this are ``insufficient``.
 
-    Notes ----- Definitions of trec_eval (``recall.K``, ``ndcg_cut.K``, ``recip_rank``). Decided by the exact
-    paired sign test over queries, against the baseline's own answers. A corpus that grows harmlessly lowers
-    this figure, so on its own it is a warning; :class:`monitor.detectors.era_recall.EraRecall` says whether
-    what was there before is still found.
+    Notes
+    -----
+    Definitions of trec_eval (``recall.K``, ``ndcg_cut.K``, ``recip_rank``). Decided by the exact paired sign test
+    over queries, against the baseline's own answers. A corpus that grows harmlessly lowers this figure, so on its
+    own it is a warning; :class:`monitor.detectors.era_recall.EraRecall` says whether what was there before is still
+    found.
 
     Examples
     --------

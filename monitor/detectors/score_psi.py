@@ -25,10 +25,12 @@ class ScorePSI:
     least : int
         Fewer scored queries than this are ``insufficient``.
 
-    Notes ----- ``PSI = sum (w - b) ln(w / b)`` over B bins with Jeffreys smoothing. Under no drift ``PSI /
-    (1/N + 1/M) ~ chi2(B - 1)`` (Yurdakul and Naranjo 2020), so the folklore limit of 0.1 means nothing
-    without N and M: at N = M = 100 a quiet window exceeds it 77% of the time. One value per query: the k
-    scores of one query are one observation.
+    Notes
+    -----
+    ``PSI = sum (w - b) ln(w / b)`` over B bins with Jeffreys smoothing. Under no drift
+    ``PSI / (1/N + 1/M) ~ chi2(B - 1)`` (Yurdakul and Naranjo 2020), so the folklore limit of 0.1 means nothing
+    without N and M: at N = M = 100 a quiet window exceeds it 77% of the time. One value per query: the k scores of
+    one query are one observation.
 
     Examples
     --------

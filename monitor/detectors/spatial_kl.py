@@ -29,10 +29,12 @@ class SpatialKL:
     least : int
         Fewer vectors than this are ``insufficient``.
 
-    Notes ----- Cells of the stored codebook (K <= 64) are merged so that ``K = clip(M / 12, 8, 32)`` for
-    window size M, which keeps a dozen expected observations per cell. Shown is ``KL(window || baseline)``
-    with Jeffreys smoothing less its bias ``f (K - 1)/2 (1/N + 1/M)`` (Miller 1955; f is the over-dispersion
-    of quiet history), not below 0; JS stands beside it. Decided on the 2 x K table.
+    Notes
+    -----
+    Cells of the stored codebook (K <= 64) are merged so that ``K = clip(M / 12, 8, 32)`` for window size M, which
+    keeps a dozen expected observations per cell. Shown is ``KL(window || baseline)`` with Jeffreys smoothing less
+    its bias ``f (K - 1)/2 (1/N + 1/M)`` (Miller 1955; f is the over-dispersion of quiet history), not below 0; JS
+    stands beside it. Decided on the 2 x K table.
 
     Examples
     --------

@@ -46,10 +46,11 @@ def fit_orthogonal(new: VectorArray, old: VectorArray) -> DriftAdapter:
     ValueError
         When the two differ in rows, or there are fewer than two pairs.
 
-    Notes ----- ``R = U V^T`` with ``U S V^T = svd(new^T old)`` (Schönemann 1966): the orthogonal Procrustes
-    variant of the Drift-Adapter (arXiv 2509.23471). Rows are normalised first, since retrieval by cosine sees
-    directions only. It turns the space and cannot stretch it, so it mends a model of about the same spread,
-    from few pairs.
+    Notes
+    -----
+    ``R = U V^T`` with ``U S V^T = svd(new^T old)`` (Schönemann 1966): the orthogonal Procrustes variant of the
+    Drift-Adapter (arXiv 2509.23471). Rows are normalised first, since retrieval by cosine sees directions only. It
+    turns the space and cannot stretch it, so it mends a model of about the same spread, from few pairs.
 
     Examples
     --------
