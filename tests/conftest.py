@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Shared machines are slow at times; a property that holds must not fail for that.
+settings.register_profile("driftmon", deadline=None)
+settings.load_profile("driftmon")
 
 # The data ends with the session, so it need not survive a power cut; a killed process loses nothing by this.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

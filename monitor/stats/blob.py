@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +25,7 @@ def pack(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes
     """
     index, parts = [], []
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name])
         if array.dtype.kind not in _KINDS:
             raise ValueError(f"array {name!r} has dtype {array.dtype}; only plain numbers are stored")
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
@@ -52,9 +53,12 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if data[:4] != _MAGIC:
         raise ValueError("not a driftmon blob: its first four bytes are not DMB1")
     try:
-        body = memoryview(zlib.decompress(data[4:]))
-    except zlib.error as error:
+        return _parse(memoryview(zlib.decompress(data[4:])))
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"a damaged driftmon blob: {error}") from error
+
+
+def _parse(body: memoryview) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     size = int.from_bytes(body[:4], "little")
     header = json.loads(bytes(body[4 : 4 + size]))
     arrays: dict[str, NDArray[Any]] = {}
@@ -63,7 +67,11 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         dtype = np.dtype(dtype_name)
         if dtype.kind not in _KINDS:
             raise ValueError(f"array {name!r} claims dtype {dtype_name!r}")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
+        if any(side < 0 for side in shape):  # frombuffer would take -1 for "all that is left"
+            raise ValueError(f"array {name!r} claims shape {shape}")
         arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
         offset += count * dtype.itemsize
-    return header["values"], arrays
+    if offset != len(body):
+        raise ValueError(f"{len(body) - offset} bytes more than its header tells of")
+    return dict(header["values"]), arrays

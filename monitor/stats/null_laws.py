@@ -23,9 +23,14 @@ def log_chi2_sf(x: float, dof: float) -> float:
     Parameters
     ----------
     x : float
-        The statistic; values <= 0 give 0.0 (p = 1).
+        The statistic; values <= 0 give 0.0 (p = 1), infinity gives ``-inf``.
     dof : float
         Degrees of freedom, > 0, not necessarily whole.
+
+    Raises
+    ------
+    ValueError
+        When ``x`` is not a number.
 
     Notes
     -----
@@ -39,13 +44,19 @@ def log_chi2_sf(x: float, dof: float) -> float:
     >>> round(log_chi2_sf(5000.0, 2), 6)
     -2500.0
     """
-    if x <= 0.0:
-        return 0.0
+    if not 0.0 < x < math.inf:
+        return _log_sf_at_the_ends(x)
     a, z = dof / 2.0, x / 2.0
     q = float(special.gammaincc(a, z))
     if q > _UNDERFLOW:
         return math.log(q)
     return -z + a * math.log(z) - math.lgamma(a) + math.log(_legendre_fraction(a, z))
+
+
+def _log_sf_at_the_ends(x: float) -> float:
+    if math.isnan(x):
+        raise ValueError("the statistic is not a number; a mean or a count that it rests on is not finite")
+    return 0.0 if x <= 0.0 else -math.inf
 
 
 def _legendre_fraction(a: float, z: float) -> float:
@@ -72,9 +83,14 @@ def log_f_sf(x: float, dof: float, noise_dof: float) -> float:
     Parameters
     ----------
     x : float
-        The ratio; values <= 0 give 0.0 (p = 1).
+        The ratio; values <= 0 give 0.0 (p = 1), infinity gives ``-inf``.
     dof, noise_dof : float
         Degrees of freedom of numerator and denominator, > 0.
+
+    Raises
+    ------
+    ValueError
+        When ``x`` is not a number.
 
     Notes
     -----
@@ -86,8 +102,8 @@ def log_f_sf(x: float, dof: float, noise_dof: float) -> float:
     >>> round(math.exp(log_f_sf(4.964602743730711, 1, 10)), 9)
     0.05
     """
-    if x <= 0.0:
-        return 0.0
+    if not 0.0 < x < math.inf:
+        return _log_sf_at_the_ends(x)
     a, b = noise_dof / 2.0, dof / 2.0
     w = noise_dof / (noise_dof + dof * x)
     p = float(special.betainc(a, b, w))
