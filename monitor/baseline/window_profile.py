@@ -155,9 +155,15 @@ def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | No
             for rank, identifier in enumerate(ids):
                 if identifier not in before and stored.scores[query, rank] > suite.depth_scores[query] + 1e-6:
                     newcomers.add(identifier)
-    for signal, ranking in (("suite", live), ("index", stored)):
-        if ranking is not None:
-            profile = merge(profile, _replay_profile(baseline, signal, ranking.ids, newcomers))
+    if stored is not None:
+        profile = merge(profile, _replay_profile(baseline, "index", stored.ids, newcomers))
+    if live is not None and live is stored:  # the same answers: measured once, told of both
+        sums = {name.replace("index.", "suite.", 1): array for name, array in profile.sums.items()}
+        return merge(
+            profile, Profile(baseline.basis, {"suite.replays": profile.counts["index.replays"]}, sums)
+        )
+    if live is not None:
+        profile = merge(profile, _replay_profile(baseline, "suite", live.ids, newcomers))
     return profile
 
 

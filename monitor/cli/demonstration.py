@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import AsJson
-from monitor.cli.show import console, format_p, print_json, progress
+from monitor.cli.show import console, print_json, progress
 
 if TYPE_CHECKING:
     from monitor.demo.scenario import Act
@@ -54,11 +54,12 @@ def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:
     for column in ("before", "after", "p-value after"):
         table.add_column(column, justify="right")
     table.add_column("")
-    last = {r.key: r for r in act.after[-1].readings}
     for key, row in summary["readings"].items():
-        log_p = last[key].log_p if key in last else None
-        fires = "[bold red]fires[/]" if key in summary["fired"] else ""
-        table.add_row(key, f"{row['before']:.4g}", f"{row['after']:.4g}", format_p(log_p), fires)
+        if key in summary["firing_at_end"]:
+            mark = "[bold red]fires[/]"
+        else:
+            mark = "fired, then resolved" if key in summary["fired"] else ""
+        table.add_row(key, *(_figure(row[name]) for name in ("before", "after", "p_value")), mark)
     out.print(table)
     quiet = summary["fired_in_quiet"]
     out.print(
@@ -68,3 +69,7 @@ def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:
     out.print(f"named cause: [bold]{causes}[/]")
     recall = summary["recall_at_k"]
     out.print(f"recall@{recall['k']}: {recall['before']:.3f} -> [bold]{recall['after']:.3f}[/]")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

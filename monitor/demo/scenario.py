@@ -90,6 +90,8 @@ class Stage:
     progress: Progress
     now: datetime = MONDAY
     total: int = 1
+    baseline: Baseline | None = None
+    baseline_id: int = 0
 
     def serve(self, hours: int) -> None:
         """Let the service run for so many hours."""
@@ -100,7 +102,8 @@ class Stage:
         """Freeze the last hours as the baseline and make it the active one."""
         windows = [Window(NAME, self.now - i * HOUR, self.now - (i - 1) * HOUR) for i in range(hours, 0, -1)]
         taken = take_baseline(self.collection, windows)
-        self.store.save_baseline(
+        self.baseline = taken.baseline
+        self.baseline_id = self.store.save_baseline(
             NAME,
             pack(taken.baseline),
             by="demo",
@@ -124,15 +127,14 @@ class Stage:
 
     def _walk(self, stretch: str) -> Moment:
         claim = self.store.claim([NAME], "demo", timedelta(minutes=10))
-        info, baseline = active(self.store)
-        if claim is None:
-            raise RuntimeError("the ledger planned no window; this is a defect of the demo")
+        if claim is None or self.baseline is None:
+            raise RuntimeError("no baseline or no planned window: a defect of the demo")
         state = self.store.state(NAME)
         outcome = walk(
             claim.window,
             self.collection,
-            baseline,
-            info,
+            self.baseline,
+            self.baseline_id,
             History(state.evidence, state.corpus_seen),
             threshold=self.story.threshold,
         )
@@ -140,16 +142,6 @@ class Stage:
         moment = remember(stretch, outcome)
         self.story.moments.append(moment)
         return moment
-
-
-def active(store: Store) -> tuple[int, Baseline]:
-    """Return the active baseline and its number."""
-    from monitor.baseline.codec import unpack
-
-    info = store.active_baseline(NAME)
-    if info is None:
-        raise RuntimeError("the demo has no baseline; this is a defect of the demo")
-    return info.id, unpack(store.baseline_data(info.id))
 
 
 def remember(stretch: str, outcome: Outcome) -> Moment:
@@ -204,7 +196,7 @@ def _play(material: Material, seed: int, folder: Path, progress: Progress) -> St
     schema.upgrade(url)
     threshold = Budget().log_threshold(HOUR, len(detectors))
     story = Story(seed=seed, k=K, threshold=threshold)
-    stage = Stage(service, collection, Store.open(url), story, progress, total=156)
+    stage = Stage(service, collection, Store.open(url), story, progress, total=138)
     try:
         _growth(stage, cast)
         _silent_push(stage)

@@ -28,11 +28,15 @@ def _measure(detector: Detector, baseline: Baseline, profile: Profile) -> Readin
 
 
 def _finite(reading: Reading) -> Reading:
-    """Return the reading, or an invalid one where a number is not finite: no NaN leaves the core."""
-    numbers = [reading.value, reading.shift, reading.effect_floor]
+    """Return the reading in plain numbers, or an invalid one where a number is not finite: no NaN leaves the core."""
+    numbers = (reading.value, reading.shift, reading.effect_floor, reading.threshold or 0.0)
     log_p = reading.log_p
-    if all(math.isfinite(x) for x in numbers) and (
-        log_p is None or (not math.isnan(log_p) and log_p <= 1e-9)
-    ):
-        return reading
-    return replace(reading, value=0.0, effect=None, effect_floor=0.0, log_p=None, status="invalid")
+    if not all(math.isfinite(x) for x in numbers) or (log_p is not None and not log_p <= 1e-9):
+        return replace(reading, value=0.0, effect=None, effect_floor=0.0, log_p=None, status="invalid")
+    # NumPy's scalars are no JSON and no SQL.
+    return replace(
+        reading,
+        value=float(reading.value),
+        effect=None if reading.effect is None else float(reading.effect),
+        log_p=None if log_p is None else min(0.0, float(log_p)),
+    )
