@@ -65,6 +65,8 @@ class Profile:
     def unpack(cls, data: bytes) -> Profile:
         """Return the profile that :meth:`pack` wrote; raises ValueError on foreign bytes."""
         values, arrays = blob.unpack(data)
+        if "basis" not in values:
+            raise ValueError("a driftmon blob, but not a profile: it names no basis")
         return cls(
             basis=str(values["basis"]),
             counts={name[2:]: array for name, array in arrays.items() if name.startswith("c:")},
