@@ -49,9 +49,9 @@ def build_named(group: str, name: str, options: Mapping[str, Any], path: str) ->
         raise ConfigError(
             f"{path}.type: plug-in {name!r} cannot be loaded ({error}); install what it needs"
         ) from error
-    fields = getattr(kind, "__dataclass_fields__", {})
+    fields = {name: field for name, field in getattr(kind, "__dataclass_fields__", {}).items() if field.init}
     for key in options:
-        if key not in fields or not fields[key].init:
+        if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(fields))}"
             raise ConfigError(f"{path}.{key}: unknown key; {hint}")

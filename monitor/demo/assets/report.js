@@ -53,19 +53,18 @@
       silent: true, data: bands,
       label: { color: ink, fontSize: 11, position: "insideTop", formatter: function (p) { return p.name; } },
     };
-    series[0].markLine = {
-      silent: true, symbol: "none", lineStyle: { type: "dashed", color: ink, width: 1.3 },
-      data: chart.limits.map(function (limit) {
-        return {
-          yAxis: limit.value,
-          label: { formatter: limit.name + " " + number(limit.value), position: "insideEndTop", color: ink, fontSize: 11 },
-        };
-      }),
-    };
+    // A limit is a plain dashed series: mark lines are not drawn on logarithmic axes.
+    chart.limits.forEach(function (limit) {
+      series.push({
+        name: limit.name + " " + number(limit.value), type: "line", symbol: "none", color: ink, silent: true,
+        lineStyle: { type: "dashed", width: 1.3, color: ink },
+        data: story.times.map(function () { return limit.value; }),
+      });
+    });
     return {
       animation: false, backgroundColor: "transparent", textStyle: { fontFamily: font },
-      grid: { left: 58, right: 16, top: 44, bottom: 54 },
-      legend: { top: 4, type: "scroll", itemGap: 16, textStyle: { color: ink, fontFamily: font }, data: chart.series.map(function (s) { return s.name; }) },
+      grid: { left: 58, right: 16, top: 62, bottom: 40 },
+      legend: { top: 4, type: "scroll", itemGap: 16, textStyle: { color: ink, fontFamily: font }, data: series.map(function (s) { return s.name; }) },
       tooltip: {
         trigger: "axis", confine: true, formatter: tooltip,
         backgroundColor: dark.matches ? "#1a212b" : "#ffffff", textStyle: { color: dark.matches ? "#e6eaf0" : "#1c2430" },
