@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -105,10 +106,25 @@ def _engine(url: str, timeout: float) -> Engine:
         }
         options = {name: value for name, value in limits.items() if name not in parsed.query}
     # A window is read every few minutes: a connection kept open in between would only burden production.
-    engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=options, hide_parameters=True)
+    engine = sa.create_engine(
+        parsed,
+        poolclass=sa.NullPool,
+        connect_args=options,
+        hide_parameters=True,
+        json_deserializer=_load_leniently,
+    )
     if parsed.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _load_leniently(raw: str | bytes) -> Any:
+    """Return a driver's JSON value; one that Python refuses (5,000 digits, say) stays text and costs its row only."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _check_file(url: URL) -> None:

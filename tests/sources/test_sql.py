@@ -367,6 +367,21 @@ def test_postgres_columns_of_other_types(
     _check(records)
 
 
+def test_postgres_json_that_python_refuses_costs_its_row_only(
+    postgres_log: sa.Engine, window: Span, split: Split
+) -> None:
+    with postgres_log.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE retrieval_log DROP COLUMN results, ADD COLUMN results jsonb"))
+        connection.execute(sa.text("UPDATE retrieval_log SET results = '[\"d1\"]'"))
+        change = sa.text("UPDATE retrieval_log SET results = CAST(:hits AS jsonb) WHERE id = :id")
+        connection.execute(change, {"id": "q1", "hits": f"[{'9' * 5000}]"})
+        connection.execute(change, {"id": "q2", "hits": "[" * 3000 + "]" * 3000})
+    columns = {"id": "id", "at": "created_at", "hits": "results"}
+    records, rejections = split(_source(_url(postgres_log), columns=columns).read(*window))
+    assert [r.reason for r in rejections] == ["bad_hits", "bad_hits"]
+    assert len(records) == 13
+
+
 def test_postgres_hits_as_objects_with_scores(postgres_log: sa.Engine, window: Span, split: Split) -> None:
     with postgres_log.begin() as connection:
         connection.execute(sa.text("ALTER TABLE retrieval_log DROP COLUMN results, ADD COLUMN results jsonb"))
