@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
-from monitor.baseline.window_profile import profile_log, profile_queries
+from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
 from monitor.judge.calibration import calibrate
 from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
@@ -112,14 +112,11 @@ def _look_at_corpus(collection: Collection, progress: Progress, notes: list[str]
         return None
     progress("looking at the index", 0, 1)
     corpus = collection.index.sample(collection.corpus_sample)
-    norms = np.linalg.norm(corpus.vectors.astype(np.float64), axis=1)
-    good = np.isfinite(norms) & (norms > 1e-12)
+    good = has_direction(corpus.vectors)
     if not good.all():
         notes.append(
             f"{int((~good).sum())} of {len(good)} sampled document vectors hold NaN, Inf or zeros: left out"
         )
-        ids = tuple(i for i, ok in zip(corpus.ids, good, strict=True) if ok)
-        corpus = replace(corpus, ids=ids, vectors=corpus.vectors[good])
     progress("looking at the index", 1, 1)
     return corpus
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,12 @@ from monitor.baseline.frozen import (
     Population,
     SuiteReference,
 )
-from monitor.baseline.window_profile import cosine_rows, measure_answers, score_columns
+from monitor.baseline.window_profile import (
+    cosine_rows,
+    has_direction,
+    measure_answers,
+    score_columns,
+)
 from monitor.errors import BaselineError
 from monitor.records import CorpusSample, Direction, JudgedQuery, Metric, Ranking, Sample
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
@@ -74,15 +80,8 @@ def build_baseline(
     BaselineError
         When there are too few usable query vectors, or their dimensions disagree.
     """
-    if not windows or sum(len(w.vectors) for w in windows) < LEAST_RECORDS:
-        found = sum(len(w.vectors) for w in windows)
-        raise BaselineError(
-            f"collection {collection!r}: a baseline needs at least {LEAST_RECORDS} usable query vectors, the span has "
-            f"{found}; take a longer span (--start, --end) or check the column mapping with `driftmon check`"
-        )
-    dimension = windows[0].vectors.shape[1]
+    vectors = _pool(collection, windows)
     normalise = metric == "cosine"
-    vectors = np.concatenate([w.vectors for w in windows])
     counting = np.concatenate([counting_half(w.ids) for w in windows])
     population = describe_population(vectors, counting, seed=seed, normalise=normalise)
     populations = {"queries": population}
@@ -105,23 +104,25 @@ def build_baseline(
         populations["corpus"] = describe_population(
             corpus.vectors, counting_half(corpus.ids), seed=seed + 1, normalise=normalise
         )
+        # Every id was there, whatever its vector; only usable vectors can be compared again.
+        kept = np.flatnonzero(has_direction(corpus.vectors))[:PERSISTENT]
         reference = CorpusReference(
             hashes=hash_ids(corpus.ids),
-            ids=corpus.ids[:PERSISTENT],
-            vectors=np.ascontiguousarray(corpus.vectors[:PERSISTENT], dtype=np.float32),
+            ids=tuple(corpus.ids[i] for i in kept),
+            vectors=np.ascontiguousarray(corpus.vectors[kept], dtype=np.float32),
             size=corpus.size,
         )
     answers = sum(len(w.sample.records) for w in windows)
     empty = sum(1 for w in windows for r in w.sample.records if not r.hits)
     baseline = Baseline(
         collection=collection,
-        basis=_fingerprint(populations, edges),
-        dimension=dimension,
+        basis=_fingerprint(populations, edges, reference, suite, canary),
+        dimension=vectors.shape[1],
         metric=metric,
         direction=direction,
         k=k,
         windows=len(windows),
-        records=len(vectors),
+        records=population.n,
         populations=populations,
         score_edges=edges,
         score_counts=counts,
@@ -131,6 +132,23 @@ def build_baseline(
         canary=canary,
     )
     return baseline, held
+
+
+def _pool(collection: str, windows: Sequence[WindowData]) -> VectorArray:
+    """Return the vectors of all windows, after a look at whether they make a baseline."""
+    dimensions = sorted({w.vectors.shape[1] for w in windows})
+    if len(dimensions) > 1:
+        raise BaselineError(
+            f"collection {collection!r}: query vectors have {' and '.join(map(str, dimensions))} dimensions; the model "
+            "changed within the span: choose one on either side of the change (--start, --end)"
+        )
+    found = sum(int(has_direction(w.vectors).sum()) for w in windows)
+    if found < LEAST_RECORDS:
+        raise BaselineError(
+            f"collection {collection!r}: a baseline needs at least {LEAST_RECORDS} usable query vectors, the span has "
+            f"{found}; take a longer span (--start, --end) or check the column mapping with `driftmon check`"
+        )
+    return np.concatenate([w.vectors for w in windows])
 
 
 def counting_half(ids: Sequence[str]) -> NDArray[np.bool_]:
@@ -145,16 +163,15 @@ def describe_population(
 
     ``tr Sigma^2`` is estimated without the bias ``(tr Sigma)^2 / n`` of the plain plug-in (Bai and Saranadasa 1996).
     """
-    x = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(x, axis=1)
-    good = np.isfinite(norms) & (norms > 1e-12)
-    x, counting = x[good], counting[good]
+    good = has_direction(vectors)
+    x, counting = np.asarray(vectors[good], dtype=np.float64), counting[good]
     if len(x) < 2:
         raise BaselineError(
-            f"only {len(x)} of {len(vectors)} vectors are usable (the others hold NaN, Inf or zeros)"
+            f"only {len(x)} of {len(vectors)} sampled vectors are finite and longer than zero; a baseline needs at "
+            "least 2: look at what the index holds with `driftmon check`"
         )
     if normalise:
-        x = x / norms[good, None]
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
     n = len(x)
     mean = x.mean(axis=0)
     centred = x - mean
@@ -205,7 +222,10 @@ def reference_suite(
 def reference_canaries(first: VectorArray, again: VectorArray) -> CanaryReference:
     """Return the canaries' vectors and the endpoint's own noise: the 99th percentile of 1 - cos of two embeddings."""
     noise = np.clip(1.0 - cosine_rows(first, again), 0.0, 2.0)
-    return CanaryReference(np.ascontiguousarray(first, dtype=np.float32), float(np.quantile(noise, 0.99)))
+    # A text without a direction (zero, NaN) says nothing of the noise; it must not raise the floor above all drift.
+    noise = noise[has_direction(first) & has_direction(again)]
+    floor = float(np.quantile(noise, 0.99)) if len(noise) else 0.0
+    return CanaryReference(np.ascontiguousarray(first, dtype=np.float32), floor)
 
 
 def _score_edges(windows: Sequence[WindowData], direction: Direction) -> dict[str, FloatArray]:
@@ -246,10 +266,24 @@ def _half_sample(sample: Sample, *, counting: bool) -> Sample:
     )
 
 
-def _fingerprint(populations: Mapping[str, Population], edges: Mapping[str, FloatArray]) -> str:
+def _fingerprint(
+    populations: Mapping[str, Population],
+    edges: Mapping[str, FloatArray],
+    corpus: CorpusReference | None,
+    suite: SuiteReference | None,
+    canary: CanaryReference | None,
+) -> str:
+    """Return what two profiles must share to be added up: all that their counts and sums are relative to."""
     digest = hashlib.sha256()
     for name in sorted(populations):
         digest.update(name.encode() + populations[name].centroids.tobytes())
     for name in sorted(edges):
         digest.update(name.encode() + edges[name].tobytes())
+    if corpus is not None:
+        digest.update(b"corpus" + corpus.hashes.tobytes() + corpus.vectors.tobytes())
+    if suite is not None:
+        asked = [suite.query_ids, [sorted(r.items()) for r in suite.relevant], suite.k, suite.depth]
+        digest.update(b"suite" + json.dumps(asked).encode())
+    if canary is not None:
+        digest.update(b"canary" + canary.vectors.tobytes())
     return digest.hexdigest()[:16]

@@ -89,7 +89,7 @@ def unpack(data: bytes) -> Baseline:
                 "run `driftmon baseline build`"
             )
         return _assemble(values, arrays)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaselineError(
             f"a stored baseline cannot be read ({error}): run `driftmon baseline build`"
         ) from error

@@ -14,7 +14,7 @@ from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
 from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
 from monitor.stats.sampling import hash_ids
-from monitor.stats.vector_pass import summarise_vectors
+from monitor.stats.vector_pass import accept, squared_norms, summarise_vectors
 
 CHANGED = 1e-3
 """1 - cos (or relative distance) beyond which a stored vector counts as another one; half precision makes 1e-6."""
@@ -75,7 +75,7 @@ def profile_corpus(
     the next window, so that a trickle is tested as soon as it is a sample, and never the same document again.
     """
     reference = baseline.corpus
-    if reference is None or not len(corpus.ids):
+    if reference is None:
         return Profile(baseline.basis), seen
     hashes = hash_ids(corpus.ids)
     known = np.sort(seen)
@@ -84,7 +84,7 @@ def profile_corpus(
     in_range = np.ones(len(hashes), dtype=bool) if whole else hashes <= reference.hashes[-1]
     fresh = in_range & ~np.isin(hashes, known)
     since_baseline = in_range & ~np.isin(hashes, reference.hashes)
-    horizon = hashes.max() if len(corpus.ids) < corpus.size else np.iinfo(np.uint64).max
+    horizon = hashes.max(initial=0) if len(corpus.ids) < corpus.size else np.iinfo(np.uint64).max
     still_visible = reference.hashes <= horizon
     gone = int(np.count_nonzero(still_visible & ~np.isin(reference.hashes, hashes)))
     kept, changed = _compare_persistent(baseline, corpus)
@@ -98,8 +98,13 @@ def profile_corpus(
         corpus__kept=kept,
         corpus__changed=changed,
     )
-    if int(np.count_nonzero(fresh)) < least:
+    newcomers = int(np.count_nonzero(fresh))
+    if newcomers < least:
         return profile, seen
+    if (
+        corpus.vectors.shape[1] != baseline.dimension
+    ):  # nothing to compare with; the stored vectors tell it too
+        return merge(profile, counts_profile(baseline.basis, corpus__wrong_dimension=newcomers)), seen
     population = baseline.populations["corpus"]
     sums = summarise_vectors(corpus.vectors[fresh], population.centroids, normalise=baseline.normalise)
     profile = merge(profile, vectors_profile(baseline.basis, "corpus", sums))
@@ -137,6 +142,11 @@ def cosine_rows(a: FloatArray | VectorArray, b: FloatArray | VectorArray) -> Flo
     return cosines
 
 
+def has_direction(rows: FloatArray | VectorArray) -> NDArray[np.bool_]:
+    """Return which rows are finite and longer than zero, ``(n,)``: those that a pass over them accepts."""
+    return accept(squared_norms(np.ascontiguousarray(rows, dtype=np.float32)))
+
+
 def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | None) -> Profile:
     """Return the profile of the suite's replay with live embeddings (``suite``) and with stored vectors (``index``).
 
@@ -150,8 +160,9 @@ def profile_suite(baseline: Baseline, live: Ranking | None, stored: Ranking | No
         return profile
     newcomers: set[str] = set()
     if stored is not None:
+        # Any ranking proves that a document was there: an approximate index misses it for one query, not for another.
+        before = set().union(*suite.rankings)
         for query, ids in enumerate(stored.ids):
-            before = set(suite.rankings[query])
             for rank, identifier in enumerate(ids):
                 if identifier not in before and stored.scores[query, rank] > suite.depth_scores[query] + 1e-6:
                     newcomers.add(identifier)
@@ -207,6 +218,8 @@ def profile_canaries(baseline: Baseline, vectors: VectorArray) -> Profile:
         distances = np.ones(len(canary.vectors))  # another dimension is another model
     else:
         distances = np.clip(1.0 - cosine_rows(canary.vectors, vectors), 0.0, 2.0)
+        # A text that had no direction when the baseline was taken cannot have moved.
+        distances[~has_direction(canary.vectors)] = 0.0
     return Profile(
         baseline.basis,
         {"canary.replays": np.array([1], dtype=np.int64)},
