@@ -70,5 +70,6 @@ class DataQuality:
                 **{f"{name}_share": share for name, share in shares.items()},
                 **{name: float(count) for name, count in bad.items() if count},
                 "duplicates": float(profile.count("records.duplicates")),
+                "hits_without_scores": float(profile.count("scores.missing")),
             },
         )
