@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,10 +43,12 @@ class Canary:
     noise_factor: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.warn <= self.page <= self.worst:
-            raise ValueError(f"need 0 < warn <= page <= worst, not {self.warn}, {self.page}, {self.worst}")
-        if self.noise_factor < 1.0:
-            raise ValueError(f"noise_factor must be at least 1, not {self.noise_factor}")
+        if not 0.0 < self.warn <= self.page <= self.worst <= 2.0:
+            raise ValueError(
+                f"need 0 < warn <= page <= worst <= 2, not {self.warn}, {self.page}, {self.worst}"
+            )
+        if not 1.0 <= self.noise_factor < math.inf:
+            raise ValueError(f"noise_factor must be at least 1 and finite, not {self.noise_factor}")
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's canaries."""

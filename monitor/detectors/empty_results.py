@@ -41,6 +41,8 @@ class EmptyResults:
     def __post_init__(self) -> None:
         if not 0.0 <= self.effect_floor < 1.0:
             raise ValueError(f"effect_floor must be in [0, 1), not {self.effect_floor}")
+        if self.least < 1:
+            raise ValueError(f"least must be at least 1, not {self.least}")
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's profile."""
@@ -49,7 +51,13 @@ class EmptyResults:
         before, total = baseline.empty_answers
         if n < self.least or total < self.least:
             return Reading(
-                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
+                self.name,
+                self.signal,
+                0.0,
+                n,
+                status="insufficient",
+                effect_floor=self.effect_floor,
+                harmful=True,
             )
         expected = (before + 0.5) / (total + 1.0)
         upper = min(1.0, expected + (expected * (1.0 - expected) / total) ** 0.5)

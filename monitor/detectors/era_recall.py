@@ -46,6 +46,8 @@ class EraRecall:
     def __post_init__(self) -> None:
         if not 0.0 <= self.effect_floor < 1.0:
             raise ValueError(f"effect_floor must be in [0, 1), not {self.effect_floor}")
+        if self.least < 1:
+            raise ValueError(f"least must be at least 1, not {self.least}")
         if not 0.0 <= self.standing <= 1.0:
             raise ValueError(f"standing must be in [0, 1], not {self.standing}")
 

@@ -40,6 +40,8 @@ class PersistentVectors:
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
             raise ValueError(f"threshold must be in (0, 1], not {self.threshold}")
+        if self.least < 1:
+            raise ValueError(f"least must be at least 1, not {self.least}")
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one look at the index."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -48,8 +49,8 @@ class SpatialKL:
     least: int = 30
 
     def __post_init__(self) -> None:
-        if self.effect_floor < 0.0:
-            raise ValueError(f"effect_floor must not be negative, not {self.effect_floor}")
+        if not 0.0 <= self.effect_floor < math.inf:
+            raise ValueError(f"effect_floor must be finite and not negative, not {self.effect_floor}")
         if self.least < 8:
             raise ValueError(f"least must be at least 8 (the smallest table has 8 cells), not {self.least}")
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import HeldCounts, reference_canaries, reference_suite
+from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.errors import EdgeError
+from monitor.profile import Profile, merge
 from monitor.protocols import TextKind
 from monitor.records import (
     CorpusSample,
@@ -204,3 +206,8 @@ class FakeSource:
 def span(number: int, length: timedelta = QUARTER) -> Window:
     start = START + number * length
     return Window("docs", start, start + length)
+
+
+def make_profile(baseline: Baseline, window: WindowData) -> Profile:
+    """A window's log and query vectors as one profile."""
+    return merge(profile_log(baseline, window.sample), profile_queries(baseline, window.vectors))

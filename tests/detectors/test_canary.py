@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from monitor.baseline import Baseline
+from monitor.detectors.canary import Canary
+from monitor.profile import Profile, merge
+from monitor.records import Reading
+from tests.core_fakes import world
+
+
+def with_floor(floor: float) -> Baseline:
+    baseline = world.full_baseline()
+    assert baseline.canary is not None
+    return replace(baseline, canary=replace(baseline.canary, floor=floor))
+
+
+def moved(*distances: float, replays: int = 1) -> Profile:
+    rows = np.zeros(16)
+    rows[: len(distances)] = distances
+    return Profile(
+        world.full_baseline().basis,
+        {"canary.replays": np.array([replays])},
+        {"canary.distance": rows * replays},
+    )
+
+
+def fires(reading: Reading) -> bool:
+    assert reading.threshold is not None
+    return reading.shift >= reading.threshold
+
+
+def test_nothing_moved() -> None:
+    reading = Canary().measure(with_floor(0.0), moved())
+    assert (reading.value, reading.n, reading.status) == (0.0, 16, "ok")
+    assert not fires(reading)
+    assert reading.harmful
+    assert reading.log_p is None
+
+
+def test_a_mean_beyond_the_page_limit_fires() -> None:
+    below, above = (Canary().measure(with_floor(0.0), moved(*[d] * 16)) for d in (0.9e-3, 1.1e-3))
+    assert not fires(below)
+    assert below.shift > below.effect_floor == 1e-4
+    assert fires(above)
+    assert above.value == pytest.approx(1.1e-3)
+
+
+def test_one_text_beyond_the_worst_fires_though_the_mean_is_small() -> None:
+    below, above = (Canary().measure(with_floor(0.0), moved(d)) for d in (0.9e-2, 1.1e-2))
+    assert not fires(below)
+    assert fires(above)
+    assert above.value < 1e-3
+    assert above.detail["largest"] == pytest.approx(1.1e-2)
+
+
+def test_a_noisy_endpoint_is_given_its_own_noise() -> None:
+    noisy = with_floor(5e-3)
+    reading = Canary().measure(noisy, moved(*[0.04] * 16))
+    assert reading.threshold == pytest.approx(0.05)
+    assert not fires(reading)
+    assert fires(Canary().measure(noisy, moved(*[0.06] * 16)))
+    assert fires(Canary(noise_factor=2.0).measure(noisy, moved(*[0.04] * 16)))
+    assert not fires(Canary(noise_factor=2.0).measure(noisy, moved(0.009)))
+
+
+def test_replays_are_averaged() -> None:
+    once = Canary().measure(with_floor(0.0), moved(2e-3, 4e-3))
+    twice = Canary().measure(with_floor(0.0), merge(moved(2e-3, 4e-3), moved(2e-3, 4e-3)))
+    assert twice == once
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"warn": 0.0},
+        {"page": 1e-5},
+        {"worst": 1e-4},
+        {"worst": math.inf},
+        {"noise_factor": 0.5},
+        {"noise_factor": math.inf},
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Canary(**options)
