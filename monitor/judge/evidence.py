@@ -23,8 +23,8 @@ class Budget:
     per: timedelta = timedelta(days=90)
 
     def __post_init__(self) -> None:
-        if self.false_pages <= 0:
-            raise ValueError(f"false_pages must be above 0, not {self.false_pages}")
+        if not 0 < self.false_pages < math.inf:
+            raise ValueError(f"false_pages must be above 0 and finite, not {self.false_pages}")
         if self.per <= timedelta(0):
             raise ValueError(f"per must be a positive duration, not {self.per}")
 
