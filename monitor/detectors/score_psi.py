@@ -22,7 +22,7 @@ class ScorePSI:
     column : {"top1", "mean", "margin"}
         The best score, the mean of the answer, or the distance of the first from the second.
     effect_floor : float
-        The least index beyond noise that counts; 0.1 is where the usual reading of the index begins to see a shift.
+        The least index beyond noise that counts; from 0.2 on the usual reading of the index calls a shift significant.
     least : int
         Fewer scored queries than this are ``insufficient``.
 
@@ -41,7 +41,7 @@ class ScorePSI:
 
     name: ClassVar[str] = "score_psi"
     column: Literal["top1", "mean", "margin"] = "top1"
-    effect_floor: float = 0.1
+    effect_floor: float = 0.2
     least: int = 30
 
     def __post_init__(self) -> None:
