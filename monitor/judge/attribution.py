@@ -10,7 +10,9 @@ from monitor.records import Cause, Reading
 REEMBEDDED = 0.95
 """Changed share of stored vectors from which the whole corpus was embedded anew."""
 GROWTH = 0.02
-"""Share of new documents from which growth is worth naming."""
+"""Share of new documents from which growth may crowd old ones out of an answer."""
+GROWTH_ASKED = 0.1
+"""Share of new documents from which other questions may be questions about them."""
 _QUERY_CHARTS = ("centroid_distance.queries", "spatial_kl.queries")
 _CORPUS_CHARTS = ("centroid_distance.corpus", "spatial_kl.corpus")
 _SCORE_CHARTS = ("score_psi.scores", "score_psi.scores_mean", "score_psi.scores_margin")
@@ -26,6 +28,15 @@ class Findings:
     def any(self, *keys: str) -> tuple[str, ...]:
         """Return those of ``keys`` that fired."""
         return tuple(k for k in keys if k in self.fired)
+
+    def measured(self, key: str) -> bool:
+        """Return whether a usable reading of ``key`` is there."""
+        reading = self.readings.get(key)
+        return reading is not None and reading.status == "ok"
+
+    def stands(self, key: str) -> bool:
+        """Return whether ``key`` was measured and did not fire: a control that holds."""
+        return self.measured(key) and key not in self.fired
 
     def value(self, key: str) -> float:
         """Return a reading's value, 0.0 where it was not measured."""
@@ -53,8 +64,6 @@ def attribute(fired: Sequence[str], readings: Sequence[Reading]) -> tuple[Cause,
         return ()
     findings = Findings(tuple(fired), {r.key: r for r in readings})
     causes = [c for rule in _RULES if (c := rule(findings)) is not None]
-    if not causes:
-        causes = [c for c in (_questions(findings),) if c is not None]
     return tuple(causes) or (Cause("unknown", 0.0, tuple(fired)),)
 
 
@@ -64,15 +73,17 @@ def _empty_results(f: Findings) -> Cause | None:
 
 
 def _model_query_side(f: Findings) -> Cause | None:
-    """Tell a query-side push: canaries moved while the documents' stored vectors stand."""
-    if not f.any("canary.canary"):
-        return None
+    """Tell a query-side push: canaries moved while the documents' stored vectors stand.
+
+    Without canaries the replays tell it: live embeddings lose what the stored query vectors still find.
+    """
     if f.value("persistent_vectors.corpus") >= REEMBEDDED:
         return None  # both sides moved: the re-embed rule tells it
-    because = ("canary.canary", *f.any("era_recall.suite", *_SCORE_CHARTS, *_QUERY_CHARTS))
-    standing = f.readings.get("persistent_vectors.corpus")
-    controlled = standing is not None and standing.status == "ok"
-    return Cause("model_query_side", 0.98 if controlled else 0.8, because)
+    because = f.any("canary.canary", "era_recall.suite", *_SCORE_CHARTS, *_QUERY_CHARTS)
+    if not f.any("canary.canary"):
+        lost = f.any("era_recall.suite") and f.stands("era_recall.index")
+        return Cause("model_query_side", 0.7, because) if lost and not f.measured("canary.canary") else None
+    return Cause("model_query_side", 0.98 if f.measured("persistent_vectors.corpus") else 0.8, because)
 
 
 def _model_reembedded(f: Findings) -> Cause | None:
@@ -109,19 +120,27 @@ def _corpus_shift(f: Findings) -> Cause | None:
 
 
 def _corpus_growth(f: Findings) -> Cause | None:
-    """Tell growth: new documents, while the old ones stand and are still found."""
+    """Tell growth: new documents, while the endpoint and the old ones stand and these are still found.
+
+    Every corpus grows a little; growth is named only for what it can do: push judged documents down, raise scores, and,
+    when there is much of it, draw questions of its own.
+    """
     new = f.detail("persistent_vectors.corpus", "new_share")
-    if new < GROWTH or f.any("persistent_vectors.corpus", "era_recall.suite", "era_recall.index"):
+    if new < GROWTH or f.any(
+        "canary.canary", "persistent_vectors.corpus", "era_recall.suite", "era_recall.index"
+    ):
         return None
-    return Cause(
-        "corpus_growth", 0.8, ("persistent_vectors.corpus", *f.any("recall_at_k.suite", *_QUERY_CHARTS))
-    )
+    asked, crowded = f.any(*_QUERY_CHARTS), f.any("recall_at_k.suite", "recall_at_k.index")
+    scores = f.any(*_SCORE_CHARTS)
+    if not crowded and not (scores and not asked) and not (asked and new >= GROWTH_ASKED):
+        return None
+    return Cause("corpus_growth", 0.8, ("persistent_vectors.corpus", *crowded, *scores, *asked))
 
 
 def _questions(f: Findings) -> Cause | None:
-    """Tell other questions: only the query charts moved; scores may follow, since other questions score otherwise."""
+    """Tell other questions: the query charts moved and the model stands; scores may follow, as other questions do."""
     because = f.any(*_QUERY_CHARTS)
-    if not because or f.any("era_recall.suite", "canary.canary"):
+    if not because or f.any("era_recall.suite", "canary.canary", "persistent_vectors.corpus"):
         return None
     return Cause("questions", 0.85 if not f.any(*_SCORE_CHARTS) else 0.7, because)
 
@@ -132,8 +151,7 @@ def _score_scale(f: Findings) -> Cause | None:
     quiet = not f.any(
         *_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus"
     )
-    standing = f.readings.get("canary.canary")
-    if not because or not quiet or standing is None or standing.status != "ok":
+    if not because or not quiet or not f.measured("canary.canary"):
         return None
     return Cause("score_scale", 0.6, because)
 
@@ -146,5 +164,6 @@ _RULES = (
     _index_degraded,
     _corpus_shift,
     _corpus_growth,
+    _questions,
     _score_scale,
 )
