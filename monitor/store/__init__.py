@@ -1,8 +1,8 @@
 """The SQL store: models, the window ledger, repositories."""
 
 from monitor.store.baselines import AuditEntry
+from monitor.store.evidence import CollectionState
 from monitor.store.ledger import Claim
-from monitor.store.outcomes import CollectionState
 from monitor.store.status import PastWindow, WindowError
 from monitor.store.store import Store
 

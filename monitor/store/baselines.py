@@ -13,9 +13,9 @@ from monitor.errors import BaselineError
 from monitor.records import BaselineInfo
 from monitor.store.columns import clock
 from monitor.store.engine import insert_row, reading, writing
+from monitor.store.evidence import forget
 from monitor.store.ledger import lock
 from monitor.store.models import AuditRow, BaselineRow
-from monitor.store.outcomes import forget
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Integer, Text, literal
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    Text,
+    bindparam,
+    literal,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -89,7 +103,7 @@ def _plain(value: Any) -> Any:
 
 
 class clock(FunctionElement[datetime]):  # noqa: N801 it stands in SQL as a function does
-    """The database's present moment plus a span: replicas need no agreement of their own clocks.
+    """The database's present moment plus seconds: replicas need no agreement of their own clocks.
 
     Not ``now()``, which on PostgreSQL is the start of the transaction: one that waited for a lock would write
     a lease that is already old.
@@ -98,8 +112,8 @@ class clock(FunctionElement[datetime]):  # noqa: N801 it stands in SQL as a func
     type = UTCDateTime()
     inherit_cache = True
 
-    def __init__(self, plus: timedelta = timedelta(0)) -> None:
-        super().__init__(literal(plus.total_seconds(), Float))
+    def __init__(self, seconds: ColumnElement[float] | None = None) -> None:
+        super().__init__(literal(0.0, Float) if seconds is None else seconds)
 
 
 @compiles(clock, "postgresql")
@@ -112,3 +126,45 @@ def _clock_sqlite(element: clock, compiler: SQLCompiler, **options: Any) -> str:
     # Milliseconds are what SQLite has; the zeros make it compare with stored microseconds as text.
     seconds = compiler.process(element.clauses, **options)
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({seconds}) || ' seconds')"
+
+
+SECONDS: ColumnElement[float] = bindparam("seconds", type_=Float)
+"""The parameter of a statement that reaches so far from the database's present."""
+
+
+class Names(TypeDecorator[Sequence[str]]):
+    """Many names as one value, so that a statement stays the same however many there are."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return an array where there is one; SQLite reads JSON."""
+        return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        """Return the names as the engine takes them."""
+        names = [clean(name) for name in value or ()]
+        return names if dialect.name == "postgresql" else json.dumps(names)
+
+
+class among_collections(FunctionElement[bool]):  # noqa: N801 it stands in SQL as a function does
+    """Whether a column is among the names of the statement's parameter ``collections``."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column, bindparam("collections", type_=Names()))
+
+
+@compiles(among_collections, "postgresql")
+def _among_postgresql(element: among_collections, compiler: SQLCompiler, **options: Any) -> str:
+    column, names = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY({names})"
+
+
+@compiles(among_collections, "sqlite")
+def _among_sqlite(element: among_collections, compiler: SQLCompiler, **options: Any) -> str:
+    column, names = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({names}))"  # noqa: S608 parts that SQLAlchemy compiled

@@ -94,9 +94,9 @@ def _without_references(connection: Connection) -> Iterator[None]:
         raw.execute("PRAGMA foreign_keys=ON").close()
 
 
-def insert_into(connection: Connection, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def insert_for(dialect: str, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return an INSERT that knows ON CONFLICT, which both engines spell alike and SQLAlchemy keeps apart."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def insert_row(connection: Connection, table: type[Base], values: Mapping[str, Any]) -> int:
@@ -169,13 +169,16 @@ def _open_postgresql(url: URL) -> Engine:
     }
     chosen = {key: value for key, value in defaults.items() if key not in url.query}
     try:
-        return create_engine(
+        engine = create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_timeout=30, connect_args=chosen
         )
     except ModuleNotFoundError as error:
         raise StoreError(
             'PostgreSQL needs psycopg: pip install "retrieval-drift-monitor[postgres]"'
         ) from error
+    # Many rows go in one statement: without prepared statements each one would be planned anew.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    return engine
 
 
 @contextmanager

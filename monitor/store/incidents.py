@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from monitor.records import Cause, Incident, Severity, Verdict, Window
 from monitor.store.columns import clock
@@ -13,6 +13,9 @@ from monitor.store.engine import insert_row
 from monitor.store.models import IncidentRow, OutboxRow
 
 Kind = Literal["opened", "updated", "resolved"]
+_OPEN = select(IncidentRow.__table__).where(
+    IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None)
+)
 RANK: dict[Severity, int] = {"none": 0, "warning": 1, "critical": 2}
 
 
@@ -93,11 +96,7 @@ def record(
     connection: Connection, window: Window, window_id: int, verdict: Verdict, *, firing: bool, backfill: bool
 ) -> None:
     """Apply a window's verdict to its collection's incident and put what is to be told into the outbox."""
-    row = connection.execute(
-        select(IncidentRow.__table__).where(
-            IncidentRow.collection == window.collection, IncidentRow.resolved_at.is_(None)
-        )
-    ).one_or_none()
+    row = connection.execute(_OPEN, {"collection": window.collection}).one_or_none()
     before = None if row is None else _stored(row)
     transition = decide(before, verdict, firing=firing, backfill=backfill)
     if transition is None:

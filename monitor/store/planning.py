@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, Executable, bindparam, insert, select, update
 
 from monitor.store.columns import clock
-from monitor.store.engine import insert_into, reading, writing
+from monitor.store.engine import insert_for, reading, writing
 from monitor.store.ledger import lock
 from monitor.store.models import AuditRow, CollectionRow, WindowRow
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WATERMARK = select(CollectionRow.watermark).where(CollectionRow.collection == bindparam("collection"))
+_ADVANCE = update(CollectionRow).where(CollectionRow.collection == bindparam("of")).values(updated_at=clock())
+_GAP = insert(AuditRow).values(at=clock(), actor="driftmon", action="gap")
 
 
 def plan(
@@ -39,13 +43,12 @@ def plan(
     # In UTC first: arithmetic inside a zone follows its wall clock, which jumps twice a year.
     until = floor(now.astimezone(UTC) - lateness, length)
     origin = until - length if first is None else ceil(first, length)
-    watermark = select(CollectionRow.watermark).where(CollectionRow.collection == collection)
     with reading(engine) as connection:  # nearly every call ends here, without a lock
-        if until <= ceil(connection.scalar(watermark) or origin, length):
+        if until <= ceil(_watermark(connection, collection) or origin, length):
             return 0
     with writing(engine) as connection:
         lock(connection, collection)
-        reached = connection.scalar(watermark) or origin
+        reached = _watermark(connection, collection) or origin
         start = ceil(reached, length)
         due = (until - start) // length
         if due < 1:
@@ -54,26 +57,19 @@ def plan(
         start += skipped * length
         if start > reached:
             why = f"{skipped} windows of {length} skipped: {due} were due, max_backfill is {max_backfill}"
-            _audit_gap(
-                connection, collection, reached, start, why if skipped else f"windows are {length} long now"
-            )
+            gap = {
+                "collection": collection,
+                "subject": f"{reached.isoformat()}/{start.isoformat()}",
+                "reason": why if skipped else f"windows are {length} long now",
+            }
+            connection.execute(_GAP, gap)
         starts = [start + i * length for i in range(due - skipped)]
         rows = [
-            {
-                "collection": collection,
-                "start_at": s,
-                "end_at": s + length,
-                "state": "planned",
-                "backfill": s + length < until,
-            }
+            {"collection": collection, "start_at": s, "end_at": s + length, "backfill": s + length < until}
             for s in starts
         ]
-        connection.execute(
-            update(CollectionRow)
-            .where(CollectionRow.collection == collection)
-            .values(watermark=until, updated_at=clock())
-        )
-        statement = insert_into(connection, WindowRow).values(planned_at=clock()).on_conflict_do_nothing()
+        connection.execute(_ADVANCE, {"of": collection, "watermark": until})
+        statement = _insert(connection.dialect.name)
         return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
@@ -87,14 +83,10 @@ def ceil(moment: datetime, length: timedelta) -> datetime:
     return EPOCH - (EPOCH - moment) // length * length
 
 
-def _audit_gap(connection: Connection, collection: str, start: datetime, end: datetime, reason: str) -> None:
-    connection.execute(
-        insert(AuditRow).values(
-            at=clock(),
-            actor="driftmon",
-            action="gap",
-            collection=collection,
-            subject=f"{start.isoformat()}/{end.isoformat()}",
-            reason=reason,
-        )
-    )
+@cache
+def _insert(dialect: str) -> Executable:
+    return insert_for(dialect, WindowRow).values(state="planned", planned_at=clock()).on_conflict_do_nothing()
+
+
+def _watermark(connection: Connection, collection: str) -> datetime | None:
+    return connection.execute(_WATERMARK, {"collection": collection}).scalar()

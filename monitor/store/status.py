@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Row, ScalarSelect, Select, func, literal, select
 from sqlalchemy.orm import aliased
 
 from monitor.records import (
     Cause,
     CollectionStatus,
-    Incident,
     Reading,
     Verdict,
     WindowState,
 )
+from monitor.store.columns import among_collections
 from monitor.store.engine import reading
+from monitor.store.evidence import read_evidence
 from monitor.store.incidents import to_incident
 from monitor.store.models import (
     BaselineRow,
@@ -31,7 +32,56 @@ from monitor.store.models import (
     parked,
     unfinished,
 )
-from monitor.store.outcomes import STATUSES, read_evidence
+from monitor.store.outcomes import STATUSES
+
+
+def _latest_done() -> ScalarSelect[int]:
+    done = aliased(WindowRow)
+    return (
+        select(done.id)
+        .where(done.collection == CollectionRow.collection, done.state == "done")
+        .order_by(done.start_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _readings_of(windows: Select[Any]) -> Select[Any]:
+    limits = (StreamRow.effect_floor, StreamRow.threshold, StreamRow.harmful)
+    return (
+        select(ReadingRow.__table__, StreamRow.detector, StreamRow.signal, *limits)
+        .join(StreamRow, StreamRow.id == ReadingRow.stream_id)
+        .where(ReadingRow.window_id.in_(windows))
+        .order_by(StreamRow.detector, StreamRow.signal)
+    )
+
+
+def _count(condition: ColumnElement[bool]) -> Select[Any]:
+    each = (WindowRow.collection, WindowRow.state)
+    chosen = among_collections(WindowRow.collection)
+    return select(*each).add_columns(func.count().label("number")).where(chosen, condition).group_by(*each)
+
+
+_WINDOWS = (
+    select(WindowRow.__table__)
+    .join(CollectionRow, WindowRow.id == _latest_done())
+    .where(among_collections(CollectionRow.collection))
+)
+_READINGS = _readings_of(select(_latest_done()).where(among_collections(CollectionRow.collection)))
+_INCIDENTS = select(IncidentRow.__table__).where(
+    among_collections(IncidentRow.collection), IncidentRow.resolved_at.is_(None)
+)
+_BASELINES = select(BaselineRow.collection, BaselineRow.id, BaselineRow.model).where(
+    among_collections(BaselineRow.collection), BaselineRow.active
+)
+# Done windows have a counter of their own: there may be millions.
+_COUNTS = (
+    select(
+        CollectionRow.collection, literal("done").label("state"), CollectionRow.windows_done.label("number")
+    ).where(among_collections(CollectionRow.collection)),
+    _count(unfinished()),
+    _count(parked()),
+)
 
 
 class PastWindow(NamedTuple):
@@ -57,22 +107,21 @@ def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[Collectio
     """Return the present of each named collection, in the given order, also of those that are not known yet.
 
     ``log_threshold`` is 0.0: it follows from the deployment's budget, which the caller knows and the store
-    does not. Incidents are the open ones. Seven queries, whatever the number of collections.
+    does not. Incidents are the open ones. Eight queries, whatever the number of collections.
     """
+    named = {"collections": collections}
     with reading(engine) as connection:
-        windows = {row.collection: row for row in connection.execute(_latest_done(collections))}
-        readings = _readings(connection, _latest_ids(collections))
+        windows = {row.collection: row for row in connection.execute(_WINDOWS, named).all()}
+        readings = _by_window(connection.execute(_READINGS, named).all())
         evidence = read_evidence(connection, collections)
-        incidents = _open_incidents(connection, collections)
-        counts = _counts(connection, collections)
-        baselines = {
-            row.collection: row
-            for row in connection.execute(
-                select(BaselineRow.collection, BaselineRow.id, BaselineRow.model).where(
-                    BaselineRow.collection.in_(collections), BaselineRow.active
-                )
-            )
+        incidents = {row.collection: to_incident(row) for row in connection.execute(_INCIDENTS, named)}
+        baselines = {row.collection: row for row in connection.execute(_BASELINES, named)}
+        counts: dict[str, dict[WindowState, int]] = {
+            name: {"planned": 0, "running": 0, "done": 0, "parked": 0} for name in collections
         }
+        for query in _COUNTS:
+            for row in connection.execute(query, named):
+                counts[row.collection][row.state] = row.number
     statuses = []
     for name in collections:
         window, baseline = windows.get(name), baselines.get(name)
@@ -84,7 +133,7 @@ def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[Collectio
                 readings=measured,
                 evidence=evidence.get(name, ()),
                 verdict=None if window is None else _verdict(window),
-                incidents=incidents.get(name, ()),
+                incidents=(incidents[name],) if name in incidents else (),
                 windows=counts[name],
                 sample_sizes=_sample_sizes(measured),
                 baseline_id=None if baseline is None else baseline.id,
@@ -113,7 +162,7 @@ def load_history(
     )
     with reading(engine) as connection:
         windows = connection.execute(chosen).all()
-        readings = _readings(connection, chosen.with_only_columns(WindowRow.id))
+        readings = _by_window(connection.execute(_readings_of(chosen.with_only_columns(WindowRow.id))).all())
     return [PastWindow(w.end_at, _verdict(w), readings.get(w.id, ())) for w in reversed(windows)]
 
 
@@ -135,34 +184,9 @@ def load_errors(engine: Engine, collection: str, limit: int = 100) -> list[Windo
     return sorted(found, key=lambda e: e.start)[-limit:]
 
 
-def _latest_ids(collections: Sequence[str]) -> Select[tuple[int]]:
-    done = aliased(WindowRow)
-    latest = (
-        select(done.id)
-        .where(done.collection == CollectionRow.collection, done.state == "done")
-        .order_by(done.start_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return select(latest).where(CollectionRow.collection.in_(collections))
-
-
-def _latest_done(collections: Sequence[str]) -> Select[Any]:
-    return select(WindowRow.__table__).where(WindowRow.id.in_(_latest_ids(collections)))
-
-
-def _readings(connection: Connection, windows: Select[tuple[int]]) -> Mapping[int, tuple[Reading, ...]]:
-    query = (
-        select(
-            ReadingRow.__table__,
-            *(c for c in StreamRow.__table__.columns if c.name not in ("id", "collection")),
-        )
-        .join(StreamRow, StreamRow.id == ReadingRow.stream_id)
-        .where(ReadingRow.window_id.in_(windows))
-        .order_by(StreamRow.detector, StreamRow.signal)
-    )
+def _by_window(rows: Iterable[Row[Any]]) -> Mapping[int, tuple[Reading, ...]]:
     found: dict[int, list[Reading]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in rows:
         found[row.window_id].append(_reading(row))
     return {key: tuple(readings) for key, readings in found.items()}
 
@@ -182,31 +206,6 @@ def _reading(row: Row[Any]) -> Reading:
         harmful=row.harmful,
         detail=row.detail or {},
     )
-
-
-def _open_incidents(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
-    query = select(IncidentRow.__table__).where(
-        IncidentRow.collection.in_(collections), IncidentRow.resolved_at.is_(None)
-    )
-    return {row.collection: (to_incident(row),) for row in connection.execute(query)}
-
-
-def _counts(connection: Connection, collections: Sequence[str]) -> Mapping[str, Mapping[WindowState, int]]:
-    """Count windows by state without looking through the done ones, which have a counter of their own."""
-    counts: dict[str, dict[WindowState, int]] = {
-        name: {"planned": 0, "running": 0, "done": 0, "parked": 0} for name in collections
-    }
-    done = select(CollectionRow.collection, CollectionRow.windows_done)
-    for name, number in connection.execute(done.where(CollectionRow.collection.in_(collections))):
-        counts[name]["done"] = number
-    open_ones = select(WindowRow.collection, WindowRow.state, func.count()).group_by(
-        WindowRow.collection, WindowRow.state
-    )
-    for condition in (unfinished(), parked()):
-        query = open_ones.where(WindowRow.collection.in_(collections), condition)
-        for name, state, number in connection.execute(query):
-            counts[name][state] = number
-    return counts
 
 
 def _sample_sizes(readings: Iterable[Reading]) -> Mapping[str, int]:

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.records import BaselineInfo, CollectionStatus, Outcome
-from monitor.store import baselines, ledger, outcomes, planning, schema, status
+from monitor.store import baselines, evidence, ledger, outcomes, planning, schema, status
 from monitor.store.baselines import AuditEntry
 from monitor.store.engine import database_file, describe, open_engine
+from monitor.store.evidence import CollectionState
 from monitor.store.ledger import CRASH_LIMIT, Claim
 from monitor.store.lock import hold
-from monitor.store.outcomes import CollectionState
 from monitor.store.status import PastWindow, WindowError
 
 
@@ -99,7 +99,7 @@ class Store:
 
     def state(self, collection: str) -> CollectionState:
         """Return what earlier windows left behind for the next one."""
-        return outcomes.load_state(self.engine, collection)
+        return evidence.load_state(self.engine, collection)
 
     def save_baseline(
         self,

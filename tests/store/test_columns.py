@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, literal, select
+from sqlalchemy import insert, literal, select, text
 
 from monitor.store import Store
 from monitor.store.columns import CleanJSON, clean, clock
@@ -56,7 +56,9 @@ def test_a_naive_moment_is_refused(store: Store) -> None:
 def test_the_clock_is_the_present_and_moves_by_a_span(store: Store) -> None:
     spans = [timedelta(0), timedelta(seconds=90.5), timedelta(days=-2)]
     with reading(store.engine) as connection:
-        present, later, earlier = (connection.execute(select(clock(s))).scalar_one() for s in spans)
+        present, later, earlier = (
+            connection.execute(select(clock(literal(s.total_seconds())))).scalar_one() for s in spans
+        )
     assert abs(present - datetime.now(UTC)) < timedelta(seconds=5)
     assert abs(later - present - timedelta(seconds=90.5)) < timedelta(seconds=1)
     assert abs(earlier - present + timedelta(days=2)) < timedelta(seconds=1)
@@ -66,15 +68,29 @@ def test_the_clock_compares_with_stored_microseconds(store: Store) -> None:
     with reading(store.engine) as connection:
         present = connection.execute(select(clock())).scalar_one()
         soon = literal(present + timedelta(seconds=60, microseconds=1), AuditRow.at.type)
-        assert connection.execute(select(clock() < soon, clock(timedelta(seconds=300)) > soon)).one() == (
+        assert connection.execute(select(clock() < soon, clock(literal(300.0)) > soon)).one() == (
             True,
             True,
         )
 
 
+def test_the_clock_is_stored_in_the_same_form_as_any_moment(store: Store, kind: str) -> None:
+    keep(store, clock())
+    keep(store, datetime.now(UTC))
+    query = (
+        "SELECT pg_typeof(at)::text FROM audit_log"
+        if kind == "postgresql"
+        else "SELECT length(at) FROM audit_log"
+    )
+    with reading(store.engine) as connection:
+        forms = connection.execute(text(query)).scalars().all()
+    assert len(forms) == 2
+    assert len(set(forms)) == 1
+
+
 @given(st.text(alphabet=st.characters()), st.none() | st.integers(1, 20))
-def test_clean_text_is_valid_and_bounded(text: str, limit: int | None) -> None:
-    cleaned = clean(text, limit)
+def test_clean_text_is_valid_and_bounded(raw: str, limit: int | None) -> None:
+    cleaned = clean(raw, limit)
     assert "\0" not in cleaned
     assert cleaned.encode("utf-8").decode("utf-8") == cleaned
     assert limit is None or len(cleaned) <= limit

@@ -160,3 +160,20 @@ def test_threads_take_turns_with_a_database_in_memory() -> None:
     with engine.reading(store.engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM streams")).scalar_one() == 80
     store.close()
+
+
+def test_connections_that_the_server_ended_are_replaced(store: Store, kind: str, docs: Docs) -> None:
+    docs.plan(1)
+    if kind == "postgresql":
+        other = engine.open_engine(store.engine.url.render_as_string(hide_password=False))
+        with engine.writing(other) as connection:
+            ended = connection.execute(
+                text(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND backend_type = 'client backend'"
+                )
+            ).scalar_one()
+        assert ended >= 1
+        other.dispose()
+    assert docs.claim().fence == 1

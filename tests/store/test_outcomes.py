@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import LeaseLostError, StoreError
-from monitor.records import Evidence, Reading, Rejection, Sample
+from monitor.records import Reading, Rejection, Sample
 from monitor.store import Store
 from monitor.store.outcomes import EXAMPLE_LENGTH, EXAMPLES, REASONS
 
@@ -42,12 +42,6 @@ def test_a_commit_keeps_every_part(store: Store, docs: Docs) -> None:
     assert state.corpus_seen is not None
     assert state.corpus_seen.dtype == np.uint64
     np.testing.assert_array_equal(state.corpus_seen, made.corpus_seen)
-
-
-def test_a_collection_starts_from_nothing(store: Store) -> None:
-    state = store.state("docs")
-    assert state.evidence == ()
-    assert state.corpus_seen is None
 
 
 def test_a_late_commit_is_refused_and_leaves_nothing(store: Store, docs: Docs) -> None:
@@ -91,23 +85,6 @@ def test_an_outcome_of_another_window_is_refused(store: Store, docs: Docs) -> No
         store.commit(claimed, docs.outcome(claimed, window=other))
 
 
-def test_evidence_is_replaced_window_by_window(store: Store, docs: Docs) -> None:
-    docs.plan(2)
-    docs.work()
-    after = (Evidence("spatial_kl", "queries", 3.5, firing=True, calm=2),)
-    docs.work(evidence=after, corpus_seen=np.array([9], dtype=np.uint64))
-    state = store.state("docs")
-    assert state.evidence == after
-    assert state.corpus_seen is not None
-    assert state.corpus_seen.tolist() == [9]
-
-
-def test_minus_infinity_is_evidence_of_nothing_and_comes_back(store: Store, docs: Docs) -> None:
-    docs.plan(1)
-    docs.work(evidence=(Evidence("canary", "canary"),))
-    assert store.state("docs").evidence == (Evidence("canary", "canary"),)
-
-
 def test_a_late_window_rewrites_no_evidence_and_opens_no_incident(store: Store, docs: Docs) -> None:
     docs.plan(2)
     store.fail(docs.claim(), "index down", 1, timedelta(0))
@@ -125,14 +102,6 @@ def test_a_late_window_rewrites_no_evidence_and_opens_no_incident(store: Store, 
     assert store.statuses(["docs"])[0].window_end == NOON + 2 * HOUR
 
 
-def test_an_outcome_without_evidence_leaves_the_state(store: Store, docs: Docs) -> None:
-    docs.plan(2)
-    docs.work()
-    before = store.state("docs").evidence
-    docs.work(evidence=None, corpus_seen=None)
-    assert store.state("docs").evidence == before
-
-
 def test_a_window_compared_with_a_replaced_baseline_moves_nothing(store: Store, docs: Docs) -> None:
     docs.plan(1)
     claimed = docs.claim()
@@ -143,15 +112,6 @@ def test_a_window_compared_with_a_replaced_baseline_moves_nothing(store: Store, 
     assert store.state("docs").corpus_seen is None
     assert store.statuses(["docs"])[0].incidents == ()
     assert docs.query("SELECT state, baseline_id FROM windows") == [("done", made.baseline_id)]
-
-
-def test_what_a_reading_is_held_against_follows_its_stream(store: Store, docs: Docs) -> None:
-    docs.plan(2)
-    docs.work(readings=(Reading("canary", "canary", 0.0, 64, threshold=1e-4, harmful=True),))
-    now = Reading("canary", "canary", 0.0, 64, threshold=3e-4, effect_floor=1e-5)
-    docs.work(readings=(now,))
-    assert store.statuses(["docs"])[0].readings == (now,)
-    assert docs.query("SELECT count(*) FROM streams WHERE detector = 'canary'") == [1]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan")])

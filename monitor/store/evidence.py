@@ -1,0 +1,164 @@
+"""Streams and their evidence: what a collection carries from window to window, spoken of one baseline."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, Executable, bindparam, delete, select, update
+
+from monitor.records import Evidence, Outcome, Reading
+from monitor.store.columns import among_collections, clock
+from monitor.store.engine import insert_for, reading
+from monitor.store.ledger import lock
+from monitor.store.models import CollectionRow, EvidenceRow, StreamRow
+
+_EVIDENCE = (
+    select(StreamRow.collection, StreamRow.detector, StreamRow.signal, EvidenceRow)
+    .join(EvidenceRow, EvidenceRow.stream_id == StreamRow.id)
+    .where(among_collections(StreamRow.collection))
+    .order_by(StreamRow.detector, StreamRow.signal)
+)
+_SEEN = select(CollectionRow.corpus_seen).where(CollectionRow.collection == bindparam("collection"))
+_STREAMS = (
+    select(StreamRow, EvidenceRow.window_start)
+    .join(EvidenceRow, EvidenceRow.stream_id == StreamRow.id, isouter=True)
+    .where(StreamRow.collection == bindparam("collection"))
+)
+_LIMITS = update(StreamRow).where(StreamRow.id == bindparam("stream"))
+_DROP = delete(EvidenceRow).where(EvidenceRow.stream_id == bindparam("stream"))
+_DROP_ALL = delete(EvidenceRow).where(
+    EvidenceRow.stream_id.in_(select(StreamRow.id).where(StreamRow.collection == bindparam("collection")))
+)
+_UNSEE = (
+    update(CollectionRow)
+    .where(CollectionRow.collection == bindparam("of"))
+    .values(corpus_seen=None, updated_at=clock())
+)
+Limits = tuple[float, float | None, bool]
+NO_LIMITS: Limits = (0.0, None, False)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """What earlier windows of a collection left behind for the next one."""
+
+    evidence: tuple[Evidence, ...] = ()
+    corpus_seen: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stored stream: its number, what its readings are held against, and the start of its evidence's window."""
+
+    id: int
+    limits: Limits
+    window_start: datetime | None
+
+
+def load_state(engine: Engine, collection: str) -> CollectionState:
+    """Return the evidence per stream and the hashes of the documents seen, as the last window left them."""
+    with reading(engine) as connection:
+        evidence = read_evidence(connection, [collection]).get(collection, ())
+        seen = connection.execute(_SEEN, {"collection": collection}).scalar()
+    hashes = None if seen is None else np.frombuffer(seen, dtype="<u8").astype(np.uint64)
+    return CollectionState(evidence, hashes)
+
+
+def read_evidence(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Evidence, ...]]:
+    """Return the evidence of each collection that has any."""
+    found: dict[str, list[Evidence]] = defaultdict(list)
+    for row in connection.execute(_EVIDENCE, {"collections": collections}).all():
+        found[row.collection].append(Evidence(row.detector, row.signal, row.log_e, row.firing, row.calm))
+    return {name: tuple(evidence) for name, evidence in found.items()}
+
+
+def forget(connection: Connection, collection: str) -> None:
+    """Drop a collection's evidence and documents seen; for a change of what windows are compared with."""
+    lock(connection, collection)
+    connection.execute(_DROP_ALL, {"collection": collection})
+    connection.execute(_UNSEE, {"of": collection})
+
+
+def keep_streams(connection: Connection, outcome: Outcome) -> dict[str, Stream]:
+    """Return the collection's streams by key; make those that are new, keep what they are held against."""
+    collection = outcome.window.collection
+    streams = _streams(connection, collection)
+    named = {e.key: (e.detector, e.signal, *NO_LIMITS) for e in outcome.evidence or ()}
+    named |= {r.key: (r.detector, r.signal, *_limits(r)) for r in outcome.readings}
+    columns = ("detector", "signal", "effect_floor", "threshold", "harmful")
+    new = [
+        {"collection": collection, **dict(zip(columns, values, strict=True))}
+        for key, values in sorted(named.items())
+        if key not in streams
+    ]
+    if new:
+        connection.execute(_new_streams(connection.dialect.name), new)
+        streams = _streams(connection, collection)
+    changed = [
+        {"stream": streams[r.key].id, **dict(zip(columns[2:], _limits(r), strict=True))}
+        for r in outcome.readings
+        if streams[r.key].limits != _limits(r)
+    ]
+    if changed:
+        connection.execute(_LIMITS, changed)
+    return streams
+
+
+def keep_evidence(connection: Connection, outcome: Outcome, streams: Mapping[str, Stream]) -> None:
+    """Replace the collection's evidence; a stream that is no longer carried must not fire for ever."""
+    kept = {e.key for e in outcome.evidence or ()}
+    gone = [s.id for key, s in streams.items() if s.window_start is not None and key not in kept]
+    if gone:
+        connection.execute(_DROP, [{"stream": identifier} for identifier in gone])
+    if outcome.evidence:
+        rows = [
+            {
+                "stream_id": streams[e.key].id,
+                "window_start": outcome.window.start,
+                "log_e": float(e.log_e),
+                "firing": bool(e.firing),
+                "calm": int(e.calm),
+            }
+            for e in outcome.evidence
+        ]
+        connection.execute(_new_evidence(connection.dialect.name), rows)
+
+
+def finite(value: float | None) -> float | None:
+    """Return a plain finite float or None: of NaN, one engine makes a number and the other NULL."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+@cache
+def _new_streams(dialect: str) -> Executable:
+    return insert_for(dialect, StreamRow).on_conflict_do_nothing()
+
+
+@cache
+def _new_evidence(dialect: str) -> Executable:
+    statement = insert_for(dialect, EvidenceRow)
+    columns = ("window_start", "log_e", "firing", "calm")
+    return statement.on_conflict_do_update(
+        index_elements=["stream_id"], set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+def _streams(connection: Connection, collection: str) -> dict[str, Stream]:
+    rows = connection.execute(_STREAMS, {"collection": collection})
+    return {
+        f"{row.detector}.{row.signal}": Stream(
+            row.id, (row.effect_floor, row.threshold, row.harmful), row.window_start
+        )
+        for row in rows
+    }
+
+
+def _limits(r: Reading) -> Limits:
+    return finite(r.effect_floor) or 0.0, finite(r.threshold), bool(r.harmful)
