@@ -27,15 +27,20 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)")
 
 
 def parse_duration(value: object) -> object:
     """Return ``15m``, ``90d`` and the like as a timedelta; anything else is left to the type to refuse."""
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    if isinstance(value, str):
-        raise ValueError("a duration is a number and a unit, such as 30s, 15m, 6h, 90d")
-    return value
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    try:
+        if match is not None:
+            return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        pass
+    raise ValueError("a duration is a number and a unit, such as 30s, 15m, 6h, 90d")
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -196,7 +201,15 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping with `collections:`; `driftmon init` writes an example")
-    return parse_config(expand(data, environment), path)
+    config = parse_config(expand(data, environment), path)
+    database = anchor(config.database.get_secret_value(), path.parent)
+    return config.model_copy(update={"database": SecretStr(database)})
+
+
+def anchor(url: str, base: Path) -> str:
+    """Return a URL with a relative SQLite file taken from ``base``, as every path of a configuration is."""
+    match = _SQLITE_FILE.fullmatch(url)
+    return url if match is None else f"{match[1]}{base / match[2]}"
 
 
 def parse_config(data: Mapping[str, Any], path: Path) -> Config:

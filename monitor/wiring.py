@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from monitor.canary_texts import CANARY_TEXTS
-from monitor.config import CollectionConfig, Config
+from monitor.config import CollectionConfig, Config, anchor
 from monitor.errors import ConfigError
 from monitor.judge.evidence import Budget
 from monitor.pipeline import Collection
@@ -141,8 +141,10 @@ def share_budget(config: Config, collections: Mapping[str, Collection]) -> dict[
 
 
 def _resolve(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """Return ``options`` with a relative ``path``, or a ``model`` that is a folder, taken from ``base``."""
+    """Return ``options`` with relative files (``path``, SQLite's ``url``, a ``model``'s folder) taken from ``base``."""
     resolved = dict(options)
+    if isinstance(options.get("url"), str):
+        resolved["url"] = anchor(options["url"], base)
     if isinstance(options.get("path"), str):
         resolved["path"] = str(base / options["path"])
     model = options.get("model")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ from monitor.cli.options import (
     open_store,
     parse_moment,
     pick_collection,
+    user_name,
 )
 from monitor.cli.show import console, print_json, progress
 from monitor.errors import BaselineError
@@ -31,6 +31,8 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit lo
 Collection = Annotated[
     str | None, typer.Argument(help="The collection; may be left out when there is only one.")
 ]
+MOST_WINDOWS = 200_000
+"""A longer span is a slip of the pen: two years of windows of five minutes."""
 
 
 @app.command("build")
@@ -55,26 +57,32 @@ def build(
     now = datetime.now(UTC)
     until = parse_moment(end, now)
     since = parse_moment(start, until - timedelta(days=7))
+    if (until - since) / settings.window > MOST_WINDOWS:
+        raise BaselineError(
+            f"more than {MOST_WINDOWS} windows lie between {since:%F %T} and {until:%F %T} UTC; "
+            "give a later --start"
+        )
     windows = windows_between(name, settings.window, since, until)
     if not windows:
         raise BaselineError(
-            f"no whole window of {settings.window} lies between {since:%F %T} and {until:%F %T} UTC"
+            f"no whole window of {settings.window} lies between {since:%F %T} and {until:%F %T} UTC; "
+            "give an earlier --start or a later --end"
         )
-    store = open_store(deployment)
-    with progress() as advance:
-        taken = take_baseline(deployment.collections[name], windows, progress=advance)
-    baseline = taken.baseline
-    identifier = store.save_baseline(
-        name,
-        pack(baseline),
-        by=getpass.getuser(),
-        reason=reason or "driftmon baseline build",
-        start=windows[0].start,
-        end=windows[-1].end,
-        model=model_name(settings.live_embedder or settings.embedder),
-        meta={"windows": baseline.windows, "records": baseline.records, "notes": list(taken.notes)},
-        activate=activate,
-    )
+    with open_store(deployment) as store:
+        with progress() as advance:
+            taken = take_baseline(deployment.collections[name], windows, progress=advance)
+        baseline = taken.baseline
+        identifier = store.save_baseline(
+            name,
+            pack(baseline),
+            by=user_name(),
+            reason=reason or "driftmon baseline build",
+            start=windows[0].start,
+            end=windows[-1].end,
+            model=model_name(settings.live_embedder or settings.embedder),
+            meta={"windows": baseline.windows, "records": baseline.records, "notes": list(taken.notes)},
+            activate=activate,
+        )
     if as_json:
         print_json(
             {"id": identifier, "collection": name, **baseline_facts(baseline), "notes": list(taken.notes)}
@@ -86,7 +94,7 @@ def build(
     for fact, value in baseline_facts(baseline).items():
         out.print(f"  {fact.replace('_', ' ')}: {value}")
     for note in taken.notes:
-        out.print(f"  [yellow]note[/]: {note}")
+        out.print(f"  note: {note}", markup=False, soft_wrap=True)
 
 
 @app.command("list")
@@ -95,22 +103,31 @@ def list_baselines(
 ) -> None:
     """List the baselines, newest first."""
     deployment = load_deployment(config)
-    infos = open_store(deployment).baselines(collection)
+    if collection is not None:
+        pick_collection(deployment, collection)
+    with open_store(deployment) as store:
+        infos = store.baselines(collection)
     if as_json:
         print_json([info_dict(i) for i in infos])
         return
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for column in ("id", "collection", "", "made", "by", "why", "span (UTC)", "records"):
-        table.add_column(column)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for column in ("id", "collection", "", "made (UTC)", "by", "why", "span (UTC)", "records"):
+        fixed = column in ("id", "", "made (UTC)", "span (UTC)")
+        table.add_column(column, overflow="fold", no_wrap=fixed, min_width=len(column))
     for i in infos:
-        span = f"{i.start:%F %R} – {i.end:%F %R}"
-        active = "[green]active[/]" if i.active else ""
-        records = str(i.meta.get("records", ""))
         table.add_row(
-            str(i.id), i.collection, active, f"{i.created_at:%F %R}", i.created_by, i.reason, span, records
+            str(i.id),
+            i.collection,
+            "[green]active[/]" if i.active else "",
+            f"{i.created_at:%F}\n{i.created_at:%R}",
+            escape(i.created_by),
+            escape(i.reason),
+            f"{i.start:%F %R}\n{i.end:%F %R}",
+            str(i.meta.get("records", "")),
         )
     console().print(
         table if infos else "no baseline yet; `driftmon baseline build` takes one from quiet history"
@@ -123,11 +140,11 @@ def show(identifier: int, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson =
     from monitor.baseline.codec import unpack
 
     deployment = load_deployment(config)
-    store = open_store(deployment)
-    info = next((i for i in store.baselines() if i.id == identifier), None)
-    if info is None:
-        raise BaselineError(f"no baseline {identifier}; `driftmon baseline list` shows those there are")
-    baseline = unpack(store.baseline_data(identifier))
+    with open_store(deployment) as store:
+        info = next((i for i in store.baselines() if i.id == identifier), None)
+        if info is None:
+            raise BaselineError(f"no baseline {identifier}; `driftmon baseline list` shows those there are")
+        baseline = unpack(store.baseline_data(identifier))
     scatter = {
         key: {"factor": d.factor, "share": d.share, "windows": d.windows}
         for key, d in baseline.dispersion.items()
@@ -138,7 +155,7 @@ def show(identifier: int, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson =
     out = console()
     state = "active" if info.active else "not active"
     out.print(
-        f"baseline [bold]{info.id}[/] of {info.collection}, {state}, by {info.created_by}: {info.reason}"
+        f"baseline {info.id} of {info.collection}, {state}, by {info.created_by}: {info.reason}", markup=False
     )
     for fact, value in baseline_facts(baseline).items():
         out.print(f"  {fact.replace('_', ' ')}: {value}")
@@ -149,8 +166,8 @@ def show(identifier: int, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson =
 @app.command("promote")
 def promote(identifier: int, reason: Reason = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Compare with this baseline from now on; the collection's evidence starts anew."""
-    store = open_store(load_deployment(config))
-    store.promote(identifier, by=getpass.getuser(), reason=reason or "driftmon baseline promote")
+    with open_store(load_deployment(config)) as store:
+        store.promote(identifier, by=user_name(), reason=reason or "driftmon baseline promote")
     console().print(f"baseline [bold]{identifier}[/] is active; evidence starts anew")
 
 

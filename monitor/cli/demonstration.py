@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from monitor.cli.options import AsJson
 from monitor.cli.show import console, print_json, progress
+from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from monitor.demo.scenario import Act
@@ -30,6 +32,7 @@ def demo(
     from monitor.demo.scenario import play
     from monitor.demo.summary import summarise
 
+    _require_place(report)
     with progress() as advance:
         story = play(load_material(live=live, progress=advance), seed, advance)
     summary = summarise(story)
@@ -40,7 +43,17 @@ def demo(
     out = console()
     for act in story.acts:
         _show_act(out, act, next(a for a in summary["acts"] if a["act"] == act.name))
-    out.print(f"The whole story with plots: [bold]{report}[/]")
+    out.print(f"The whole story with plots: {report}", markup=False, soft_wrap=True)
+
+
+def _require_place(report: Path) -> None:
+    """Refuse before the play what could not be written after it."""
+    if report.is_dir():
+        raise ConfigError(f"--report: {report} is a folder; name a file in it")
+    place = report if report.exists() else report.parent
+    if not os.access(place, os.W_OK):
+        reason = "cannot be written to" if place.exists() else "is not there"
+        raise ConfigError(f"--report: {place} {reason}; name a file in another folder")
 
 
 def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ def configure_logs(style: str, level: str) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
     )
+    # A tick that still works through a backlog is no news; the scheduler would tell so every few seconds.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

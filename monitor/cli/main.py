@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,8 @@ from monitor.threads import limit_blas_threads
 
 # Typer carries click inside itself or beside itself, by version; the public class leads to the right one.
 _UsageError: Any = typer.BadParameter.__bases__[0]
+_INTERRUPTED = 130
+"""What the shell calls a process that Ctrl-C ended; typer returns it without a word."""
 
 app = typer.Typer(
     name="driftmon",
@@ -57,20 +61,49 @@ def main() -> None:
     0 ok, 1 drift found where asked, 2 usage or configuration, 3 an edge failed.
     """
     limit_blas_threads()  # before numpy is imported by any command
+    _prepare_streams()
+    sys.exit(_flush(_run()))
+
+
+def _run() -> int:
     try:
-        sys.exit(app(standalone_mode=False))  # without standalone mode the code of `typer.Exit` is returned
+        code = app(standalone_mode=False) or 0  # without standalone mode the code of `typer.Exit` is returned
     except DriftmonError as error:
-        _fail(str(error), error.exit_code)
+        return _tell(str(error), error.exit_code)
     except _UsageError as error:
         error.show()
-        sys.exit(2)
+        return 2
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; what was committed is kept", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `driftmon status | head` is no error
-        sys.exit(0)
+        code = _INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        # `driftmon status | head` is no error; typer and rich would end the process with 1, which means drift.
+        return 0
+    except OSError as error:
+        return _tell(f"{error.filename or 'standard output'}: {error.strerror}", 3)
+    return _tell("stopped; what was committed is kept", code) if code == _INTERRUPTED else int(code)
 
 
-def _fail(message: str, code: int) -> None:
+def _tell(message: str, code: int) -> int:
     typer.echo(f"driftmon: {message}", err=True)
-    sys.exit(code)
+    return code
+
+
+def _prepare_streams() -> None:
+    """Make printing safe where a stream is closed (`>&-`) or knows only ASCII: a `?` is better than a traceback."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _flush(code: int) -> int:
+    """Write out what is buffered while an error can still be told; a reader that went away changes nothing."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
+        if not isinstance(error, BrokenPipeError):
+            return _tell(f"standard output: {error.strerror}", 3)
+    return code

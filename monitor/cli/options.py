@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -24,6 +28,7 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")
 ]
 DEFAULT_CONFIG = Path("driftmon.yaml")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def load_deployment(path: Path) -> Deployment:
@@ -34,8 +39,9 @@ def load_deployment(path: Path) -> Deployment:
     return wire(load_config(path), path.parent)
 
 
-def open_store(deployment: Deployment, *, create: bool = True) -> Store:
-    """Return the store, its schema brought up to date when it is an embedded SQLite file.
+@contextmanager
+def open_store(deployment: Deployment) -> Iterator[Store]:
+    """Open the store until left, its schema brought up to date when it is an embedded SQLite file.
 
     A shared PostgreSQL is never migrated on the side: `driftmon db upgrade` is a step of its own there.
     """
@@ -43,11 +49,11 @@ def open_store(deployment: Deployment, *, create: bool = True) -> Store:
     from monitor.store.schema import require_current, upgrade
 
     url = deployment.config.database.get_secret_value()
-    if create and url.startswith("sqlite"):
+    if url.startswith("sqlite"):
         upgrade(url)
-    store = Store.open(url)
-    require_current(store.engine)
-    return store
+    with closing(Store.open(url)) as store:
+        require_current(store.engine)
+        yield store
 
 
 def pick_collection(deployment: Deployment, name: str | None) -> str:
@@ -70,12 +76,22 @@ def parse_moment(value: str | None, default: datetime) -> datetime:
 
     try:
         if value.startswith("-"):
-            delta = parse_duration(value[1:])
-            if isinstance(delta, timedelta):
-                return datetime.now(UTC) - delta
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
+            moment = datetime.now(UTC) - cast("timedelta", parse_duration(value[1:]))
+        else:
+            moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ConfigError(
             f"{value!r} is no time: give ISO 8601 (2026-03-01T00:00Z) or an age such as -7d"
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment < EPOCH:
+        raise ConfigError(f"{value!r} lies before 1970: no log is that old")
+    return moment
+
+
+def user_name() -> str:
+    """Return who runs this command, for the audit log; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

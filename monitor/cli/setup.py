@@ -75,16 +75,13 @@ def init(
         raise ConfigError(f"{path}: already there; name another file or overwrite it with --force")
     folder = path.parent / _EXAMPLE
     write_example(folder, datetime.now(UTC))
-    # SQLAlchemy takes a relative SQLite path from the working directory, not from the file.
-    text = TEMPLATE.replace(f"sqlite:///{_EXAMPLE}", f"sqlite:///{folder}")
-    if path.parent != Path():
-        text = text.replace("sqlite:///driftmon.db", f"sqlite:///{path.parent / 'driftmon.db'}")
-    path.write_text(text, encoding="utf-8")
+    path.write_text(TEMPLATE, encoding="utf-8")
     out = console()
     option = "" if path == DEFAULT_CONFIG else f" --config {path}"
-    out.print(f"wrote [bold]{path}[/] and {folder}/; next:")
-    for step in ("check", "baseline build", "evaluate", "run"):
-        out.print(f"  driftmon {step}{option}")
+    out.print(f"wrote {path} and {folder}/; next:", markup=False, soft_wrap=True)
+    # The last day stays out of the baseline, so that there is something to compare at once.
+    for step in ("check", "baseline build --start -3d --end -1d", "evaluate", "run"):
+        out.print(f"  driftmon {step}{option}", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,17 @@ def readings_table(
     from rich.table import Table
 
     states = {e.key: e for e in evidence}
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    # Narrow enough for a terminal of 80 columns: a number that is cut off would be another number.
+    table = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
     table.add_column("reading", no_wrap=True)
-    for name in ("value", "effect", "fires at", "p-value", "evidence", "n"):
+    for name in ("value", "effect", "limit", "p-value", "evidence", "n"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for reading in readings:
@@ -78,13 +86,13 @@ def readings_table(
         decides = reading.threshold is not None or reading.log_p is not None
         table.add_row(
             reading.key,
-            f"{reading.value:.4g}" if ok else "-",
-            f"{reading.shift:.4g}" if ok and decides else "-",
-            f"{limit:.4g}" if decides else "-",
+            f"{reading.value:.3g}" if ok else "-",
+            f"{reading.shift:.3g}" if ok and decides else "-",
+            f"{limit:.3g}" if decides else "-",
             format_p(reading.log_p) if ok else "-",
-            format_evidence(state, reading, threshold) if ok else "-",
+            format_evidence(state, reading, threshold) if ok else f"[yellow]{reading.status}[/]",
             str(reading.n),
-            "[bold red]fires[/]" if firing else ("" if ok else f"[yellow]{reading.status}[/]"),
+            "[bold red]fires[/]" if firing else "",
         )
     return table
 
@@ -97,7 +105,7 @@ def format_p(log_p: float | None) -> str:
         return f"1e{log_p / 2.302585:.0f}"
     import math
 
-    return f"{math.exp(log_p):.3g}"
+    return f"{math.exp(log_p):.2g}"
 
 
 def format_evidence(state: Evidence | None, reading: Reading, threshold: float) -> str:

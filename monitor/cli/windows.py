@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +37,9 @@ def evaluate(
     collection: Annotated[
         str | None, typer.Argument(help="The collection; may be left out if there is one.")
     ] = None,
-    windows: Annotated[int, typer.Option(min=1, help="How many of the latest whole windows to look at.")] = 1,
+    windows: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many of the latest whole windows to look at.")
+    ] = 1,
     until: Annotated[
         str | None, typer.Option(help="Look at windows that end by then: ISO 8601, or an age (-2h).")
     ] = None,
@@ -56,11 +58,11 @@ def evaluate(
     settings = deployment.config.collections[name]
     end = parse_moment(until, datetime.now(UTC) - settings.lateness)
     chosen = windows_between(name, settings.window, end - (windows + 1) * settings.window, end)[-windows:]
-    store = open_store(deployment)
-    info = store.active_baseline(name)
-    if info is None:
-        raise BaselineError(f"collection {name!r} has no baseline: run `driftmon baseline build {name}`")
-    baseline = unpack(store.baseline_data(info.id))
+    with open_store(deployment) as store:
+        info = store.active_baseline(name)
+        if info is None:
+            raise BaselineError(f"collection {name!r} has no baseline: run `driftmon baseline build {name}`")
+        baseline = unpack(store.baseline_data(info.id))
     history = History()
     outcomes = []
     with progress() as advance:
@@ -76,12 +78,17 @@ def evaluate(
             )
             history = History(outcome.evidence or (), outcome.corpus_seen)
             outcomes.append(outcome)
-    if as_json:
-        print_json({"collection": name, "baseline": info.id, "windows": [_outcome_dict(o) for o in outcomes]})
-    else:
-        _show_outcomes(name, outcomes, deployment.thresholds[name])
-    if exit_code and outcomes[-1].verdict.state == "drift":
-        raise typer.Exit(1)
+            advance("walking windows", done + 1, len(chosen))
+    try:
+        if as_json:
+            print_json(
+                {"collection": name, "baseline": info.id, "windows": [_outcome_dict(o) for o in outcomes]}
+            )
+        else:
+            _show_outcomes(name, outcomes, deployment.thresholds[name])
+    finally:  # `driftmon evaluate --exit-code | head`: a reader that goes away must not hide the drift
+        if exit_code and outcomes[-1].verdict.state == "drift":
+            raise typer.Exit(1)
 
 
 def _show_outcomes(name: str, outcomes: list[Outcome], threshold: float) -> None:
@@ -128,8 +135,8 @@ def status(
         raise ConfigError(
             f"no collection {collection!r}; the configuration has {', '.join(sorted(deployment.collections))}"
         )
-    store = open_store(deployment)
-    snapshot = take_snapshot(store, deployment, datetime.now(UTC))
+    with open_store(deployment) as store:
+        snapshot = take_snapshot(store, deployment, datetime.now(UTC))
     chosen = [s for s in snapshot.collections if collection in (None, s.collection)]
     if as_json:
         print_json({"at": snapshot.at, "collections": [_status_dict(s) for s in chosen]})
@@ -152,34 +159,34 @@ def _status_table(statuses: list[CollectionStatus], now: datetime) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for column in (
-        "collection",
-        "state",
-        "cause",
-        "severity",
-        "last window (UTC)",
-        "age",
-        "baseline",
-        "windows",
-    ):
-        table.add_column(column)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    foldable = ("collection", "baseline", "windows")
+    for column in ("collection", "state", "severity", "cause", "window to (UTC)", "age", *foldable[1:]):
+        table.add_column(column, overflow="fold", no_wrap=column not in foldable, min_width=len(column))
     for s in statuses:
         state = s.verdict.state if s.verdict else "waiting"
         style = STATE_STYLES.get(state, "dim")
-        age = str(now - s.window_end).split(".")[0] if s.window_end else "-"
         counts = ", ".join(f"{n} {state}" for state, n in sorted(s.windows.items()) if n)
         table.add_row(
             s.collection,
             f"[{style}]{state}[/]",
-            s.verdict.cause if s.verdict else "-",
             s.verdict.severity if s.verdict else "-",
+            s.verdict.cause if s.verdict else "-",
             _time(s.window_end),
-            age,
+            _age(now - s.window_end) if s.window_end else "-",
             "none: driftmon baseline build" if s.baseline_id is None else str(s.baseline_id),
             counts or "-",
         )
     return table
+
+
+def _age(span: timedelta) -> str:
+    """Say how long ago in the one unit that fits."""
+    seconds = max(0.0, span.total_seconds())
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2.0 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _time(moment: datetime | None) -> str:
@@ -214,4 +221,5 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
 
     deployment = load_deployment(config)
     configure_logs(deployment.config.log.format, deployment.config.log.level)
-    Daemon(deployment, open_store(deployment)).run()
+    with open_store(deployment) as store:
+        Daemon(deployment, store).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write_example(folder: Path, now: datetime, seed: int = 1) -> None:
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     path = folder / "log.db"
     path.unlink(missing_ok=True)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "CREATE TABLE retrieval_log "
             "(id TEXT PRIMARY KEY, created_at TEXT, query TEXT, embedding BLOB, results TEXT)"

@@ -70,9 +70,9 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
     url = parse_url(secret.get_secret_value())
     place = f"{url.get_backend_name()} database {url.host + '/' if url.host else ''}{url.database or ''}"
     _check_file(url)
+    deadline = Deadline(timeout)
     try:
         with _engine(url.render_as_string(hide_password=False), timeout).connect() as connection:
-            deadline = Deadline(timeout)
             _bound(connection, deadline)
             yield Session(connection, deadline)
     except NoSuchModuleError:
@@ -82,6 +82,8 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
         mend = 'pip install "retrieval-drift-monitor[postgres]"' if driver == "psycopg" else "install it"
         raise EdgeError(f"source.url: the driver {driver!r} is not installed; {mend}") from None
     except SQLAlchemyError as error:
+        if _was_stopped(error, deadline):
+            raise KeyboardInterrupt from None
         reason = _reason(error, url)
         # The chain is cut: a driver may quote the whole connection string.
         if _is_timeout(error):
@@ -156,6 +158,11 @@ def _bound(connection: Connection, deadline: Deadline) -> None:
     elif connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(deadline.passed, _INSTRUCTIONS_PER_LOOK)
+
+
+def _was_stopped(error: SQLAlchemyError, deadline: Deadline) -> bool:
+    # Ctrl-C inside SQLite's progress handler is swallowed by the driver, which says "interrupted" as for a timeout.
+    return isinstance(error, DBAPIError) and str(error.orig) == "interrupted" and not deadline.passed()
 
 
 def _is_timeout(error: SQLAlchemyError) -> bool:
