@@ -17,7 +17,7 @@ from monitor.detectors.spatial_kl import SpatialKL
 from monitor.judge.evidence import Budget, update_evidence
 from monitor.judge.runner import measure_all
 from monitor.profile import Profile, merge
-from monitor.records import Evidence, Reading, VectorArray
+from monitor.records import Evidence, FloatArray, Reading, VectorArray
 from monitor.stats.histogram import count_bins
 from tests.core_fakes import world
 
@@ -36,7 +36,7 @@ def baseline() -> Baseline:
 
 
 def window(
-    rng: np.random.Generator, m: int, *, new: float = 0.0, scores: np.ndarray | None = None
+    rng: np.random.Generator, m: int, *, new: float = 0.0, scores: FloatArray | None = None
 ) -> Profile:
     queries = profile_queries(baseline(), world.draw(rng, m, new=new))
     top1 = rng.normal(0.7, 0.06, size=m) if scores is None else scores  # as world.make_records draws them
@@ -53,9 +53,9 @@ def fires(reading: Reading) -> bool:
 
 
 @cache
-def null_p_values(m: int) -> np.ndarray:
+def null_p_values(m: int) -> FloatArray:
     rng = np.random.default_rng(m)
-    return np.exp(np.array([[r.log_p or 0.0 for r in measure(window(rng, m))] for _ in range(RUNS)]))
+    return np.array([[r.p_value for r in measure(window(rng, m))] for _ in range(RUNS)], dtype=np.float64)
 
 
 @pytest.mark.parametrize("level", [0.01, 0.05])
@@ -63,7 +63,7 @@ def null_p_values(m: int) -> np.ndarray:
 @pytest.mark.parametrize("which", range(3), ids=[d.name for d in DETECTORS])
 def test_quiet_windows_alarm_as_often_as_they_say(which: int, m: int, level: float) -> None:
     alarms = int((null_p_values(m)[:, which] <= level).sum())
-    low, high = stats.binom.ppf([1e-4, 1 - 1e-4], RUNS, level)
+    low, high = (float(stats.binom.ppf(q, RUNS, level)) for q in (1e-4, 1 - 1e-4))
     assert low <= alarms <= high, f"{alarms} of {RUNS} at {level}"
 
 
@@ -87,7 +87,7 @@ def test_a_smaller_share_is_found_in_a_few_windows() -> None:
             assert windows < 15
 
 
-def answer_scores(queries: VectorArray) -> np.ndarray:
+def answer_scores(queries: VectorArray) -> FloatArray:
     documents = world.draw(np.random.default_rng(3), 3000)
     return np.asarray((queries @ documents.T).max(axis=1), dtype=np.float64)
 
