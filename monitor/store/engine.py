@@ -172,7 +172,7 @@ def _open_postgresql(url: URL) -> Engine:
         engine = create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_timeout=30, connect_args=chosen
         )
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise StoreError(
             'PostgreSQL needs psycopg: pip install "retrieval-drift-monitor[postgres]"'
         ) from error
