@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,8 +38,10 @@ STUCK = timedelta(minutes=5)
 """A tick that is older than this fails liveness: a scheduler that says it runs is no proof."""
 LEASE = timedelta(minutes=10)
 MAX_ATTEMPTS = 5
-DRAIN = 30.0
-"""Seconds that a window in work is given to end when the process is told to stop."""
+DRAIN = 20.0
+"""Seconds that a window in work is given to end when the process is told to stop; Kubernetes kills after 30."""
+FRESH = 60.0
+"""Seconds after which a long catch-up publishes what it has: metrics must not grow stale while windows are done."""
 
 
 @dataclass(slots=True)
@@ -50,20 +54,28 @@ class Daemon:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     exporter: Exporter = field(default_factory=Exporter)
     workers: int = field(default_factory=worker_count)
+    stopwatch: Callable[[], float] = time.monotonic
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
-    _ticked: float = field(default_factory=time.monotonic, repr=False)
+    _ticked: float = field(init=False, repr=False)
+    _published: float = field(default=-math.inf, repr=False)
     _snapshot: Snapshot | None = field(default=None, repr=False)
-    _trouble: str | None = field(default="no tick has ended yet", repr=False)
+    _trouble: str | None = field(default="nothing has been read from the store yet", repr=False)
     _baselines: dict[int, Baseline] = field(default_factory=dict, repr=False)
+    _lacking: set[str] = field(default_factory=set, repr=False)
+    _held: dict[Claim, str] = field(default_factory=dict, repr=False)
+    """The claims in hand, and what to say of each should the store be away when it ends."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._ticked = self.stopwatch()
 
     @property
     def worker(self) -> str:
         """The process' name in the ledger."""
         return f"{socket.gethostname()}:{os.getpid()}"
 
-    def run(self) -> None:
-        """Serve, tick, and block until SIGTERM or SIGINT; then drain and return."""
+    def run(self) -> bool:
+        """Serve, tick, and block until SIGTERM or SIGINT; then drain, and return whether all work has ended."""
         host, port = self.deployment.config.web.address
         app = create_app(metrics=self.exporter.render, alive=self.alive, ready=self.ready, status=self.status)
         with self.store.exclusive():
@@ -93,7 +105,8 @@ class Daemon:
                 )
                 self._stop.wait()
             finally:
-                self._drain(scheduler, server)
+                drained = self._drain(scheduler, server)
+        return drained
 
     def stop(self) -> None:
         """Ask the daemon to end; safe from a signal handler and from any thread."""
@@ -101,12 +114,15 @@ class Daemon:
 
     def alive(self) -> str | None:
         """Return why this process should be restarted, or None; never asks the database."""
-        age = time.monotonic() - self._ticked
+        age = self.stopwatch() - self._ticked
         limit = STUCK.total_seconds() + self.tick_every.total_seconds()
         return f"no tick has ended for {age:.0f} s (limit {limit:.0f} s)" if age > limit else None
 
     def ready(self) -> str | None:
-        """Return why this process has nothing true to show yet, or None."""
+        """Return why what this process shows is not true now, or None.
+
+        A collection without a baseline is no reason: it is shown as such, and its baseline may be built at any time.
+        """
         return self._trouble
 
     def status(self) -> dict[str, Any]:
@@ -116,10 +132,11 @@ class Daemon:
     def tick(self) -> None:
         """Plan what is due, work it, publish a snapshot; a failure is told and tried again at the next tick."""
         try:
+            self._settle()
             self._plan()
+            self._publish_if_due()
             self._work()
             self._publish()
-            self._trouble = None
         except StoreError as error:
             self._trouble = str(error)
             log.warning("tick failed", error=str(error))
@@ -127,15 +144,25 @@ class Daemon:
             self._trouble = f"{type(error).__name__} in the last tick; see the log"
             log.exception("tick failed")
         finally:
-            self._ticked = time.monotonic()
+            self._ticked = self.stopwatch()
+
+    def _settle(self) -> None:
+        """Tell the store of windows that failed while it was away; their leases would block the next attempt."""
+        for claim, error in list(self._held.items()):
+            bound = log.bind(collection=claim.window.collection, window=claim.window.start.isoformat())
+            self._fail(claim, error, bound)
+            del self._held[claim]
 
     def _plan(self) -> None:
         now = self.clock()
         for name, settings in self.deployment.config.collections.items():
             info = self.store.active_baseline(name)
             if info is None:
-                log.warning("no baseline", collection=name, mend=f"driftmon baseline build {name}")
+                if name not in self._lacking:  # once, not at every tick
+                    log.warning("no baseline", collection=name, mend=f"driftmon baseline build {name}")
+                self._lacking.add(name)
                 continue
+            self._lacking.discard(name)
             planned = self.store.plan(
                 name, settings.window, now, settings.lateness, settings.max_backfill, info.end
             )
@@ -154,13 +181,15 @@ class Daemon:
             claim = self.store.claim(names, self.worker, LEASE)
             if claim is None:
                 return
-            self._ticked = time.monotonic()  # a long catch-up is progress, not a stuck tick
+            self._ticked = self.stopwatch()  # a long catch-up is progress, not a stuck tick
             self.work_window(claim)
+            self._publish_if_due()
 
     def work_window(self, claim: Claim) -> None:
         """Walk one claimed window and commit it; a failing edge costs this window an attempt and nothing else."""
         window = claim.window
         bound = log.bind(collection=window.collection, window=window.start.isoformat())
+        self._held[claim] = "its worker ended in the middle of it"
         try:
             baseline_id, baseline = self._baseline(window.collection)
             state = self.store.state(window.collection)
@@ -185,18 +214,27 @@ class Daemon:
             )
         except LeaseLostError as error:
             bound.warning("window lost", error=str(error))
-        except StoreError:
+        except StoreError as error:
+            self._held[claim] = str(error)
             raise
         except DriftmonError as error:
             self._fail(claim, str(error), bound)
         except Exception as error:  # noqa: BLE001 a poison window is parked with its error, it never ends the daemon
             bound.exception("window failed unexpectedly")
             self._fail(claim, f"{type(error).__name__} (a defect; see the log)", bound)
+        del self._held[claim]
 
     def _fail(self, claim: Claim, error: str, bound: structlog.stdlib.BoundLogger) -> None:
         retry = timedelta(seconds=min(900.0, 15.0 * 2.0**claim.attempts))
         bound.error("window failed", error=error, attempt=claim.attempts, retry_in=str(retry))
-        self.store.fail(claim, error, MAX_ATTEMPTS, retry)
+        self._held[claim] = error
+        try:
+            try:
+            self.store.fail(claim, error, MAX_ATTEMPTS, retry)
+        except LeaseLostError as lost:
+            bound.warning("window lost", error=str(lost))
+        except LeaseLostError as lost:
+            bound.warning("window lost", error=str(lost))
 
     def _baseline(self, collection: str) -> tuple[int, Baseline]:
         info = self.store.active_baseline(collection)
@@ -211,23 +249,42 @@ class Daemon:
                 }
             return info.id, self._baselines[info.id]
 
+    def _publish_if_due(self) -> None:
+        if self.stopwatch() - self._published >= FRESH:
+            self._publish()
+
     def _publish(self) -> None:
         self._snapshot = take_snapshot(self.store, self.deployment, self.clock())
         self.exporter.publish(self._snapshot)
+        self._published = self.stopwatch()
+        self._trouble = None
 
     def _take_signals(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self._stop.set())
+        if threading.current_thread() is not threading.main_thread():
+            return
+        numbers = (signal.SIGTERM, signal.SIGINT)
 
-    def _drain(self, scheduler: BackgroundScheduler, server: Server) -> None:
+        def stop(*_: object) -> None:
+            self._stop.set()
+            for number in numbers:  # who asks twice does not want to wait
+                signal.signal(number, signal.SIG_DFL)
+
+        for number in numbers:
+            signal.signal(number, stop)
+
+    def _drain(self, scheduler: BackgroundScheduler, server: Server) -> bool:
         log.info("stopping", deadline_seconds=DRAIN)
         self._stop.set()
         worker = threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}, daemon=True)
         worker.start()
         worker.join(DRAIN)
+        drained = not worker.is_alive()
+        for claim in list(self._held):  # whoever comes next need not wait for the lease
+            with suppress(StoreError):
+                self.store.release(claim)
         server.stop()
-        log.info("stopped", drained=not worker.is_alive())
+        log.info("stopped", drained=drained)
+        return drained
 
 
 def take_snapshot(store: Store, deployment: Deployment, now: datetime) -> Snapshot:

@@ -49,7 +49,9 @@ def update_evidence(
     firing stream resolves, every stream starts anew: what they gathered meanwhile belongs to the incident
     that is over.
     """
-    states = {e.key: e for e in before}
+    # A detector that was switched off leaves no stream behind that would fire for ever.
+    measured = {reading.key for reading in readings}
+    states = {e.key: e for e in before if e.key in measured}
     for reading in readings:
         state = states.get(reading.key, Evidence(reading.detector, reading.signal))
         if reading.status != "ok":
