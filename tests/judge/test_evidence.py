@@ -109,10 +109,11 @@ def test_a_reading_that_only_informs_has_no_evidence() -> None:
     assert update_evidence((), [churn], THRESHOLD) == ()
 
 
-def test_a_stream_that_is_not_measured_any_more_keeps_its_state() -> None:
+def test_a_stream_whose_detector_is_gone_leaves_and_one_without_data_stays() -> None:
     before = after(chart(1e-12))
-    assert Evidence("probe", "canary") in after(probe(0.0), before=before)
-    assert before[0] in after(probe(0.0), before=before)
+    assert before[0] not in after(probe(0.0), before=before)
+    silent = replace(chart(1.0), status="insufficient")
+    assert before[0] in after(silent, before=before)
 
 
 def test_when_the_last_firing_stream_resolves_all_start_anew() -> None:
