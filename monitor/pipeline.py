@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.baseline.frozen import Baseline
+from monitor.baseline.frozen import Baseline, SuiteReference
 from monitor.baseline.window_profile import (
     profile_canaries,
     profile_corpus,
@@ -145,16 +145,19 @@ def profile_window(
             baseline, queries.vectors, missing=queries.missing, wrong_dimension=queries.wrong_dimension
         ),
     ]
-    if collection.live_embedder is not None and baseline.canary is not None:
-        parts.append(profile_canaries(baseline, collection.live_embedder.embed(collection.canaries, "query")))
+    live, canary = collection.live_embedder, baseline.canary
+    # Canaries that were switched off, or that a release has added to, cannot be held against the stored ones.
+    if live is not None and canary is not None and len(collection.canaries) == len(canary.vectors):
+        parts.append(profile_canaries(baseline, live.embed(collection.canaries, "query")))
+    dimension = baseline.dimension
     if collection.index is not None and baseline.corpus is not None:
         seen = baseline.corpus.hashes if corpus_seen is None else corpus_seen
-        corpus, corpus_seen = profile_corpus(
-            baseline, collection.index.sample(collection.corpus_sample), seen
-        )
-        parts.append(corpus)
+        corpus = collection.index.sample(collection.corpus_sample)
+        profile, corpus_seen = profile_corpus(baseline, corpus, seen)
+        parts.append(profile)
+        dimension = corpus.vectors.shape[1] if corpus.ids else dimension
     if collection.index is not None and baseline.suite is not None:
-        parts.append(replay_suite(collection, collection.index, baseline))
+        parts.append(replay_suite(collection, collection.index, baseline, dimension))
     return merge_all(baseline.basis, parts), corpus_seen
 
 
@@ -179,7 +182,7 @@ def draw_sample(entries: Iterable[Record | Rejection], size: int) -> Sample:
         seen += 1
         if entry.id in kept:
             again[entry.id] += 1
-            kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or ""))
+            kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or "", r.hits))
             continue
         key = -hash_id(entry.id)
         if len(heap) < size:
@@ -220,24 +223,39 @@ def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | No
     return QueryVectors(vectors, ids, len(sample.records) - len(logged), len(logged) - len(ids))
 
 
-def replay_suite(collection: Collection, index: Index, baseline: Baseline) -> Profile:
+def replay_suite(collection: Collection, index: Index, baseline: Baseline, dimension: int) -> Profile:
     """Return the profile of the reference suite, asked with live embeddings and again with the stored vectors.
 
-    The second answer is the control: what it loses too is not the query model's doing.
+    The second answer is the control: what it loses too is not the query model's doing. ``dimension`` is that of the
+    index now: it answers nothing to vectors of another, and that is what its users see as well.
     """
     suite = baseline.suite
     if suite is None:
         return Profile(baseline.basis)
-    stored = index.search(suite.vectors, suite.depth)
-    live: Ranking | None = stored
-    if collection.live_embedder is not None:
-        known = {q.id: q.text for q in collection.suite}
-        texts = [known.get(identifier, "") for identifier in suite.query_ids]
-        vectors = collection.live_embedder.embed(texts, "query")
-        if np.array_equal(vectors, suite.vectors):
-            live = stored  # the endpoint has not changed by a bit: the control is the answer
-        elif vectors.shape[1] == suite.vectors.shape[1]:
-            live = index.search(vectors, suite.depth)
-        else:  # an index of another dimension answers nothing
-            live = Ranking([[] for _ in texts], np.zeros((len(texts), 0), dtype=np.float32))
-    return profile_suite(baseline, live, stored)
+
+    def ask(vectors: VectorArray) -> Ranking:
+        if vectors.shape[1] == dimension:
+            return index.search(vectors, suite.depth)
+        return Ranking([[] for _ in vectors], np.zeros((len(vectors), 0), dtype=np.float32))
+
+    stored = ask(suite.vectors)
+    vectors = _embed_suite(collection, suite)
+    if vectors is None or np.array_equal(vectors, suite.vectors):
+        return profile_suite(baseline, stored, stored)  # not a bit has changed: the control is the answer
+    return profile_suite(baseline, ask(vectors), stored)
+
+
+def _embed_suite(collection: Collection, suite: SuiteReference) -> VectorArray | None:
+    """Return the suite's vectors as production would embed its queries now; None where nothing embeds them."""
+    texts = {q.id: q.text for q in collection.suite}
+    known = [i for i, identifier in enumerate(suite.query_ids) if identifier in texts]
+    if collection.live_embedder is None or not known:
+        return None
+    embedded = collection.live_embedder.embed([texts[suite.query_ids[i]] for i in known], "query")
+    if embedded.shape[1] != suite.vectors.shape[1]:
+        rows = np.zeros((len(suite.query_ids), embedded.shape[1]), dtype=np.float32)
+    else:
+        # A query that has left the suite's file has no text any more: it is asked as it was.
+        rows = suite.vectors.astype(np.float32)
+    rows[known] = embedded
+    return rows

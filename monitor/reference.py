@@ -52,7 +52,7 @@ def take_baseline(
     chosen = spread_evenly(windows, max(1, MAX_VECTORS // collection.sample_size))
     if len(chosen) < len(windows):
         notes.append(f"{len(chosen)} of {len(windows)} windows were taken, evenly spread over the span")
-    data = _read_windows(collection, chosen, progress)
+    data = _read_windows(collection, chosen, progress, notes)
     corpus = _look_at_corpus(collection, progress, notes)
     suite = _ask_suite(collection, corpus, progress, notes)
     canary = _embed_canaries(collection, progress)
@@ -87,18 +87,31 @@ def spread_evenly(windows: Sequence[Window], most: int) -> list[Window]:
     return [windows[i] for i in np.unique(np.linspace(0, len(windows) - 1, most).round().astype(int))]
 
 
-def _read_windows(collection: Collection, windows: Sequence[Window], progress: Progress) -> list[WindowData]:
+def _read_windows(
+    collection: Collection, windows: Sequence[Window], progress: Progress, notes: list[str]
+) -> list[WindowData]:
     data: list[WindowData] = []
     dimension: int | None = None
+    unusable = other_dimension = 0
     for done, window in enumerate(windows):
         progress("reading quiet windows", done, len(windows))
         sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
         queries = query_vectors(sample, collection.embedder, dimension)
+        other_dimension += queries.wrong_dimension
         if not len(queries.vectors):
+            unusable += bool(sample.records)
             continue
         dimension = queries.vectors.shape[1]
         data.append(WindowData(sample, queries.vectors, queries.ids))
     progress("reading quiet windows", len(windows), len(windows))
+    if unusable:
+        notes.append(
+            f"{unusable} of {len(windows)} windows have records but no usable query vector: left out"
+        )
+    if other_dimension:
+        notes.append(
+            f"{other_dimension} query vectors have other than {dimension} dimensions: left out; did the model change?"
+        )
     if not data:
         raise BaselineError(
             f"collection {collection.name!r}: none of the {len(windows)} windows has a usable query; check the span "

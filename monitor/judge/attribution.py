@@ -151,7 +151,8 @@ def _score_scale(f: Findings) -> Cause | None:
     quiet = not f.any(
         *_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus"
     )
-    if not because or not quiet or not f.measured("canary.canary"):
+    turnover = sum(f.detail("persistent_vectors.corpus", name) for name in ("new_share", "gone_share"))
+    if not because or not quiet or not f.measured("canary.canary") or turnover >= GROWTH:
         return None
     return Cause("score_scale", 0.6, because)
 

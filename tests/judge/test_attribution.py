@@ -27,13 +27,22 @@ RECALL = ("recall_at_k.suite", "era_recall.suite")
 CANARY, STORED, CONTROL = "canary.canary", "persistent_vectors.corpus", "era_recall.index"
 
 
-def window(*, changed: float = 0.0, new: float = 0.0, without: tuple[str, ...] = ()) -> list[Reading]:
+def window(
+    *, changed: float = 0.0, new: float = 0.0, gone: float = 0.0, without: tuple[str, ...] = ()
+) -> list[Reading]:
     """All readings of a window with every part measured; the named ones are insufficient."""
     streams = [key.split(".") for key in CHARTS]
     readings = [Reading(detector, signal, 0.0, 100, log_p=-0.5) for detector, signal in streams]
     readings.append(Reading("canary", "canary", 0.0, 64, threshold=1e-3))
     readings.append(
-        Reading("persistent_vectors", "corpus", changed, 200, threshold=0.05, detail={"new_share": new})
+        Reading(
+            "persistent_vectors",
+            "corpus",
+            changed,
+            200,
+            threshold=0.05,
+            detail={"new_share": new, "gone_share": gone},
+        )
     )
     nothing: Status = "insufficient"
     return [replace(r, status=nothing, value=0.0) if r.key in without else r for r in readings]
@@ -46,7 +55,8 @@ TABLE: list[tuple[str, tuple[str, ...], list[Reading], tuple[str, ...]]] = [
     ("questions over a corpus that grew a little", QUERIES, window(new=0.03), ("questions",)),
     ("much growth, and questions about it", QUERIES, window(new=0.2), ("corpus_growth", "questions")),
     ("growth pushes judged documents down", ("recall_at_k.suite",), window(new=0.03), ("corpus_growth",)),
-    ("growth raises scores", SCORES[:1], window(new=0.03), ("corpus_growth", "score_scale")),
+    ("growth raises scores", SCORES[:1], window(new=0.03), ("corpus_growth",)),
+    ("scores of an index that lost documents", SCORES, window(gone=0.3), ("unknown",)),
     (
         "growth and questions",
         ("recall_at_k.suite", *QUERIES),
