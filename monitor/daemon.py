@@ -229,10 +229,7 @@ class Daemon:
         bound.error("window failed", error=error, attempt=claim.attempts, retry_in=str(retry))
         self._held[claim] = error
         try:
-            try:
             self.store.fail(claim, error, MAX_ATTEMPTS, retry)
-        except LeaseLostError as lost:
-            bound.warning("window lost", error=str(lost))
         except LeaseLostError as lost:
             bound.warning("window lost", error=str(lost))
 

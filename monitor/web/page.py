@@ -154,7 +154,7 @@ def _problems(rows: list[Row]) -> str:
     items = [
         f"<li><strong>{_text(r['collection'])}</strong>: {_text(p)}</li>" for r in rows for p in r["problems"]
     ]
-    return _section("Problems with the data", items, "") if items else ""
+    return _section("Problems", items, "") if items else ""
 
 
 def _section(title: str, items: list[str], nothing: str) -> str:

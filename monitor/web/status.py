@@ -40,7 +40,7 @@ def _collection(status: CollectionStatus, at: datetime) -> dict[str, Any]:
         "cause": "none" if verdict is None else verdict.cause,
         "causes": [] if verdict is None else [asdict(cause) for cause in verdict.causes],
         "fired": [] if verdict is None else list(verdict.fired),
-        "problems": [] if verdict is None else list(verdict.problems),
+        "problems": _problems(status),
         "window_end": _time(status.window_end),
         "window_seconds": length,
         "lag_seconds": lag,
@@ -53,6 +53,13 @@ def _collection(status: CollectionStatus, at: datetime) -> dict[str, Any]:
         "evidence_threshold_log10": _log10(status.log_threshold),
         "incidents": [_incident(incident) for incident in status.incidents],
     }
+
+
+def _problems(status: CollectionStatus) -> list[str]:
+    said = [] if status.verdict is None else list(status.verdict.problems)
+    if status.baseline_id is None:
+        said.insert(0, f"no baseline: run `driftmon baseline build {status.collection}`")
+    return said
 
 
 def _baseline(status: CollectionStatus) -> dict[str, Any]:
