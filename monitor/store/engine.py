@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import QueuePool
 
 from monitor.errors import StoreError
@@ -136,8 +136,10 @@ def _open_sqlite(url: URL) -> Engine:
         **pool,
     )
 
+    file = database_file(url)
+
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say so, see `begin`
         for pragma in (
             f"busy_timeout={BUSY_MS}",
@@ -147,12 +149,28 @@ def _open_sqlite(url: URL) -> Engine:
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
+        record.info["file"] = _identity(file)
+
+    @event.listens_for(engine, "checkout")
+    def follow(_: Any, record: Any, __: Any) -> None:
+        # A file that was moved away, removed or restored is another one: an open connection would write on into
+        # the old one, which nobody sees any more.
+        if record.info["file"] != _identity(file):
+            raise DisconnectionError
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
 
     return engine
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    try:
+        status = None if file is None else file.stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _open_postgresql(url: URL) -> Engine:

@@ -177,3 +177,17 @@ def test_connections_that_the_server_ended_are_replaced(store: Store, kind: str,
         assert ended >= 1
         other.dispose()
     assert docs.claim().fence == 1
+
+
+def test_a_file_that_was_moved_away_is_not_written_on(tmp_path: Path) -> None:
+    path, away = tmp_path / "driftmon.db", tmp_path / "away.db"
+    schema.upgrade(f"sqlite:///{path}")
+    store = Store.open(f"sqlite:///{path}")
+    assert store.baselines() == []  # a connection to the file lies open in the pool
+    path.rename(away)
+    with pytest.raises(StoreError, match=r"no such table.*; run `driftmon db upgrade`"):
+        store.baselines()
+    path.unlink()
+    away.rename(path)
+    assert store.baselines() == []
+    store.close()
