@@ -59,10 +59,9 @@ def test_models_differ_as_the_sources_say(material: Material) -> None:
             "It takes every part in turn, and then the next one.",
         ),
         (
-            "spam(a, b) -> c\n\nReturn a new thing from its parts.\n\n"
-            "    It takes every part in turn,\n    and then one.",
+            "spam(a, b) -> c\n\nReturn a new thing from its parts.\n\n    It takes each part in turn,\n    then one.",
             "Return a new thing from its parts.",
-            "It takes every part in turn, and then one.",
+            "It takes each part in turn, then one.",
         ),
         (
             "Use it as e.g. a map of names. It takes every part in turn, and then the next one.",
