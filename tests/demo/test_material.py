@@ -59,9 +59,9 @@ def test_models_differ_as_the_sources_say(material: Material) -> None:
             "It takes every part in turn, and then the next one.",
         ),
         (
-            "spam(a, b) -> c\n\nReturn a new thing from its parts.\n\n    It takes each part in turn,\n    then one.",
+            "spam(a, b) -> c\n\nReturn a new thing from its parts.\n\n    It takes every part in turn,\n    then the next.",
             "Return a new thing from its parts.",
-            "It takes each part in turn, then one.",
+            "It takes every part in turn, then the next.",
         ),
         (
             "Use it as e.g. a map of names. It takes every part in turn, and then the next one.",
