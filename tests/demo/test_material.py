@@ -59,7 +59,7 @@ def test_models_differ_as_the_sources_say(material: Material) -> None:
             "It takes every part in turn, and then the next one.",
         ),
         (
-            "spam(a, b) -> c\n\nReturn a new thing from its parts.\n\n    It takes every part in turn,\n    then the next.",
+            "f(x) -> c\n\nReturn a new thing from its parts.\n\n    It takes every part in turn,\n    then the next.",
             "Return a new thing from its parts.",
             "It takes every part in turn, then the next.",
         ),
