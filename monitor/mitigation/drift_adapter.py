@@ -44,7 +44,7 @@ def fit_orthogonal(new: VectorArray, old: VectorArray) -> DriftAdapter:
     Raises
     ------
     ValueError
-        When the two differ in rows, or there are fewer than two pairs.
+        When the two differ in rows, there are fewer than two pairs, or a vector is not finite.
 
     Notes
     -----
@@ -79,7 +79,8 @@ def fit_affine(new: VectorArray, old: VectorArray, ridge: float = 1e-6) -> Drift
     Raises
     ------
     ValueError
-        When the two differ in rows, there are fewer than two pairs, or ``ridge`` is not positive.
+        When the two differ in rows, there are fewer than two pairs, a vector is not finite, or ``ridge`` is not
+        positive.
 
     Notes
     -----
@@ -117,4 +118,6 @@ def _paired(new: VectorArray, old: VectorArray) -> tuple[FloatArray, FloatArray]
         raise ValueError(
             f"paired vectors are needed, at least two: {len(new)} new and {len(old)} old were given"
         )
+    if not (np.isfinite(new).all() and np.isfinite(old).all()):
+        raise ValueError("paired vectors hold NaN or Inf: leave those texts out on both sides")
     return unit_rows(new), unit_rows(old)

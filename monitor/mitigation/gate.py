@@ -46,7 +46,7 @@ def offer_adapter(
     Raises
     ------
     ValueError
-        When the pairs are too few or do not match.
+        When the pairs are too few, do not match or are not finite, or ``held_out`` is out of range.
 
     Notes
     -----
@@ -54,8 +54,10 @@ def offer_adapter(
     """
     if len(new) != len(old) or len(new) < 10:
         raise ValueError(f"at least 10 paired texts are needed: {len(new)} new and {len(old)} old were given")
+    if not 0.0 < held_out < 1.0:
+        raise ValueError(f"held_out must be in (0, 1), not {held_out}")
     order = np.random.default_rng(seed).permutation(len(new))
-    cut = max(2, int(len(new) * held_out))
+    cut = min(len(new) - 2, max(2, int(len(new) * held_out)))
     test, train = order[:cut], order[cut:]
     wanted = _answers(corpus, old[test], k)
     shares = {

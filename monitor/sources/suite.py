@@ -12,6 +12,7 @@ from monitor.errors import ConfigError
 from monitor.records import JudgedQuery, VectorArray
 
 _SHOWN = 5
+_LARGEST_GRADE = 1_000_000
 
 
 def load_suite(path: Path) -> tuple[JudgedQuery, ...]:
@@ -27,7 +28,8 @@ def load_suite(path: Path) -> tuple[JudgedQuery, ...]:
         message lists the first few lines that are wrong.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON texts may hold U+2028 and its like as they are. Editors may put a BOM before it all.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ConfigError(
             f"suite: {path}: cannot be read ({error.strerror or error}); name an existing file"
@@ -47,6 +49,11 @@ def load_suite(path: Path) -> tuple[JudgedQuery, ...]:
         if query.id in queries:
             problems.append(f"{path}:{number}: id {query.id!r} is used twice")
         queries[query.id] = query
+    dimensions = sorted({len(q.vector) for q in queries.values() if q.vector is not None})
+    if len(dimensions) > 1:
+        problems.append(
+            f"{path}: its vectors have {' and '.join(map(str, dimensions))} dimensions; make all with one model"
+        )
     if problems:
         more = f"\n… and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise ConfigError("\n".join(problems[:_SHOWN]) + more)
@@ -67,6 +74,10 @@ def parse_judged_query(row: Any) -> JudgedQuery:
         raise ValueError("`id` must be a text or a whole number")
     if not isinstance(text, str) or not text.strip():
         raise ValueError("`text` must be a text that is not empty")
+    return JudgedQuery(str(identifier), text, _grades(relevant), _vector(row.get("vector")))
+
+
+def _grades(relevant: Any) -> dict[str, int]:
     if isinstance(relevant, list):
         relevant = dict.fromkeys((str(r) for r in relevant), 1)
     if not isinstance(relevant, dict):
@@ -75,18 +86,21 @@ def parse_judged_query(row: Any) -> JudgedQuery:
     for document, grade in relevant.items():
         if isinstance(grade, bool) or not isinstance(grade, int):
             raise ValueError(f"the grade of {document!r} must be a whole number, not {grade!r}")
+        if grade > _LARGEST_GRADE:
+            raise ValueError(f"the grade of {document!r} must be at most {_LARGEST_GRADE}, not {grade}")
         if grade > 0:
             grades[str(document)] = grade
     if not grades:
         raise ValueError("no document with a grade above 0")
-    return JudgedQuery(str(identifier), text, grades, _vector(row.get("vector")))
+    return grades
 
 
 def _vector(value: Any) -> VectorArray | None:
     if value is None:
         return None
     try:
-        vector = np.asarray(value, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused as such
+            vector = np.asarray(value, dtype=np.float64).astype(np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError("`vector` must be a list of numbers") from error
     if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
