@@ -7,16 +7,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from monitor.canary_texts import CANARY_TEXTS
+from monitor.demo.models import MODELS, load_model
 from monitor.errors import EdgeError
 from monitor.records import VectorArray
 
-ModelName = Literal["base", "tuned", "int8"]
-MODELS: tuple[ModelName, ...] = ("base", "tuned", "int8")
 DATA = Path(__file__).parent / "data"
 
 
@@ -85,8 +83,6 @@ def _load() -> tuple[VectorArray, dict[str, VectorArray], dict[str, VectorArray]
 def _embed(
     columns: Mapping[str, Sequence[str]], progress: Callable[[str, int, int], None]
 ) -> tuple[VectorArray, dict[str, VectorArray], dict[str, VectorArray]]:
-    from monitor.demo.models import load_model
-
     step, batch = 0, 256
     total = -(-len(columns["id"]) // batch) * (len(MODELS) + 1)
     queries: dict[str, VectorArray] = {}

