@@ -27,14 +27,15 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\s*")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_QUOTED = re.compile(r"'[^']{2,}'")
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)")
 
 
 def parse_duration(value: object) -> object:
-    """Return ``15m``, ``90d`` and the like as a timedelta; anything else is left to the type to refuse."""
-    if not isinstance(value, str):
+    """Return ``15m``, ``90d`` and the like as a timedelta; a number without a unit could mean anything."""
+    if isinstance(value, timedelta):
         return value
-    match = _DURATION.fullmatch(value)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     try:
         if match is not None:
             return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
@@ -94,17 +95,19 @@ class LogConfig(_Model):
 class CollectionConfig(_Model):
     """One retrieval surface to watch."""
 
+    # Options of edges may hold passwords: they are in no repr.
     source: dict[str, Any] = Field(
-        description="Where logged queries are read from; `type` names the plug-in."
+        repr=False, description="Where logged queries are read from; `type` names the plug-in."
     )
     embedder: dict[str, Any] | None = Field(
-        default=None, description="The reference model that places logged texts."
+        default=None, repr=False, description="The reference model that places logged texts."
     )
     live_embedder: dict[str, Any] | None = Field(
         default=None,
+        repr=False,
         description="What production embeds queries with now (its endpoint); the embedder if left out.",
     )
-    index: dict[str, Any] | None = Field(default=None, description="The live vector index.")
+    index: dict[str, Any] | None = Field(default=None, repr=False, description="The live vector index.")
     suite: Path | None = Field(
         default=None, description="JSONL of judged queries: id, text, relevant {doc id: grade}."
     )
@@ -161,7 +164,7 @@ class Config(_Model):
     log: LogConfig = LogConfig()
     collections: dict[str, CollectionConfig] = Field(default_factory=dict)
     notify: list[dict[str, Any]] = Field(
-        default_factory=list, description="On-call hooks; `type` names the plug-in."
+        default_factory=list, repr=False, description="On-call hooks; `type` names the plug-in."
     )
 
     @field_validator("collections")
@@ -198,10 +201,10 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError(f"{path}: not valid YAML: {_explain_yaml(error)}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping with `collections:`; `driftmon init` writes an example")
-    config = parse_config(expand(data, environment), path)
+    config = parse_config(expand(data, environment), path, written=data)
     database = anchor(config.database.get_secret_value(), path.parent)
     return config.model_copy(update={"database": SecretStr(database)})
 
@@ -212,12 +215,15 @@ def anchor(url: str, base: Path) -> str:
     return url if match is None else f"{match[1]}{base / match[2]}"
 
 
-def parse_config(data: Mapping[str, Any], path: Path) -> Config:
-    """Return the checked configuration of already expanded data; raises `ConfigError`."""
+def parse_config(data: Mapping[str, Any], path: Path, written: Mapping[str, Any] | None = None) -> Config:
+    """Return the checked configuration of already expanded data; raises `ConfigError`.
+
+    ``written`` is the data as it stands in the file: what is shown of it holds no secret of the environment.
+    """
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {line}" for line in _explain(error)]
+        lines = [f"{path}: {line}" for line in _explain(error, data if written is None else written)]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -240,7 +246,16 @@ def expand(value: Any, environment: Mapping[str, str], path: str = "") -> Any:
     return _VARIABLE.sub(replace, value)
 
 
-def _explain(error: ValidationError) -> list[str]:
+def _explain_yaml(error: yaml.YAMLError) -> str:
+    """Return what is wrong and where, without the line itself: it may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    problem = _QUOTED.sub(
+        "…", str(getattr(error, "problem", None) or getattr(error, "reason", "cannot be read"))
+    )
+    return problem if mark is None else f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _explain(error: ValidationError, written: Any) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):
         where = ".".join(str(p) for p in problem["loc"])
@@ -251,11 +266,22 @@ def _explain(error: ValidationError) -> list[str]:
             lines.append(f"{where}: unknown key; {hint}")
             continue
         message = problem["msg"].removeprefix("Value error, ")
-        value = problem.get("input")
-        secret = "database" in where
-        shown = f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
-        lines.append(f"{where}: {message}{shown}")
+        lines.append(f"{where}: {message}{_show(_look_up(written, problem['loc']), where)}")
     return lines
+
+
+def _look_up(written: Any, location: tuple[int | str, ...]) -> Any:
+    for key in location:
+        try:
+            written = written[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return written
+
+
+def _show(value: Any, where: str) -> str:
+    secret = "database" in where or (isinstance(value, str) and "://" in value)
+    return f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

@@ -38,18 +38,8 @@ def build(group: str, options: Mapping[str, Any], path: str) -> Any:
 
 def build_named(group: str, name: str, options: Mapping[str, Any], path: str) -> Any:
     """Return the plug-in called ``name`` with ``options`` as its fields; raises `ConfigError` as :func:`build`."""
-    points = available(group)
-    if name not in points:
-        close = difflib.get_close_matches(name, points, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"{path}.type: {name!r} is not one of {', '.join(sorted(points))}{hint}")
-    try:
-        kind = points[name].load()
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}.type: plug-in {name!r} cannot be loaded ({error}); install what it needs"
-        ) from error
-    fields = {name: field for name, field in getattr(kind, "__dataclass_fields__", {}).items() if field.init}
+    kind = _load(group, name, path)
+    fields = _settable(kind)
     for key in options:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)
@@ -61,6 +51,30 @@ def build_named(group: str, name: str, options: Mapping[str, Any], path: str) ->
         raise ConfigError(explain(error, path)) from None
 
 
+def takes(group: str, options: Mapping[str, Any], field: str, path: str) -> bool:
+    """Return whether the plug-in that ``options["type"]`` names can be given ``field``."""
+    name = options.get("type")
+    return isinstance(name, str) and field in _settable(_load(group, name, path))
+
+
+def _load(group: str, name: str, path: str) -> Any:
+    points = available(group)
+    if name not in points:
+        close = difflib.get_close_matches(name, points, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"{path}.type: {name!r} is not one of {', '.join(sorted(points))}{hint}")
+    try:
+        return points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}.type: plug-in {name!r} cannot be loaded ({error}); install what it needs"
+        ) from error
+
+
+def _settable(kind: Any) -> list[str]:
+    return [name for name, field in getattr(kind, "__dataclass_fields__", {}).items() if field.init]
+
+
 def explain(error: ValidationError, path: str) -> str:
     """Return a validation error as lines of ``path: what is wrong``; values are shown only where they are no secret."""
     lines = []
@@ -68,9 +82,7 @@ def explain(error: ValidationError, path: str) -> str:
         where = ".".join([path, *(str(p) for p in problem["loc"])]).strip(".")
         message = problem["msg"].removeprefix("Value error, ")
         value = problem.get("input")
-        shown = (
-            f" (it is {value!r})" if isinstance(value, int | float | bool) or _harmless(where, value) else ""
-        )
+        shown = f" (it is {value!r})" if _harmless(where, value) else ""
         lines.append(f"{where}: {message}{shown}")
     return "\n".join(lines)
 
@@ -79,5 +91,9 @@ _SECRET_WORDS = ("url", "dsn", "password", "token", "secret", "key", "header", "
 
 
 def _harmless(where: str, value: object) -> bool:
-    # A value under a name that may hold a credential is never repeated.
-    return isinstance(value, str) and len(value) < 80 and not any(w in where.lower() for w in _SECRET_WORDS)
+    # A value under a name that may hold a credential is never repeated, nor is a URL wherever it stands.
+    if any(word in where.lower() for word in _SECRET_WORDS):
+        return False
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and len(value) < 80 and "://" not in value
+    )

@@ -12,7 +12,7 @@ from monitor.config import CollectionConfig, Config, anchor
 from monitor.errors import ConfigError
 from monitor.judge.evidence import Budget
 from monitor.pipeline import Collection
-from monitor.plugins import available, build, build_named
+from monitor.plugins import available, build, build_named, takes
 from monitor.protocols import Detector, Embedder, Index, LogSource
 from monitor.sources.suite import load_suite
 
@@ -69,13 +69,7 @@ def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str
         "embedders", _resolve(settings.live_embedder, base), f"{path}.live_embedder"
     )
     live = live or embedder
-    options = settings.index and {"metric": settings.metric, **_resolve(settings.index, base)}
-    index = options and build("indexes", options, f"{path}.index")
-    if options and options["metric"] != settings.metric:
-        raise ConfigError(
-            f"{path}.index.metric: {options['metric']!r} contradicts {path}.metric {settings.metric!r}; "
-            "set it once, there"
-        )
+    index = settings.index and _build_index(settings, base, path)
     suite = load_suite(base / settings.suite) if settings.suite is not None else ()
     if suite and index is None:
         raise ConfigError(f"{path}.suite: a suite is replayed against the live index; add {path}.index")
@@ -102,6 +96,19 @@ def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str
     )
 
 
+def _build_index(settings: CollectionConfig, base: Path, path: str) -> Any:
+    """Return the index, which compares vectors as the collection does."""
+    options = _resolve(settings.index or {}, base)
+    if options.get("metric", settings.metric) != settings.metric:
+        raise ConfigError(
+            f"{path}.index.metric: {options['metric']!r} contradicts {path}.metric {settings.metric!r}; "
+            "set it once, there"
+        )
+    if takes("indexes", options, "metric", f"{path}.index"):
+        options["metric"] = settings.metric
+    return build("indexes", options, f"{path}.index")
+
+
 def wire_detectors(
     options: Mapping[str, Mapping[str, Any]],
     path: str = "detectors",
@@ -118,10 +125,13 @@ def wire_detectors(
             build_named("detectors", name, {}, f"{path}.{name}")  # raises, with the close matches
         if name not in known:
             wanted.append((name, {}))
-    detectors: list[Detector] = []
+    detectors: dict[tuple[str, str], Detector] = {}
     for name, given in wanted:
-        chosen = {key: value for key, value in options.get(name, {}).items() if key != "enabled"}
-        if options.get(name, {}).get("enabled", True) is False:
+        chosen = dict(options.get(name, {}))
+        enabled = chosen.pop("enabled", True)
+        if not isinstance(enabled, bool):
+            raise ConfigError(f"{path}.{name}.enabled: must be true or false, not {enabled!r}")
+        if not enabled:
             continue
         detector = cast("Detector", build_named("detectors", name, {**given, **chosen}, f"{path}.{name}"))
         signal = detector.signal
@@ -129,8 +139,9 @@ def wire_detectors(
             continue
         if signal == "canary" and not canaries:
             continue
-        detectors.append(detector)
-    return tuple(detectors)
+        # `score_psi: {column: mean}` makes three defaults the same: a stream is measured once.
+        detectors.setdefault((detector.name, signal), detector)
+    return tuple(detectors.values())
 
 
 def share_budget(config: Config, collections: Mapping[str, Collection]) -> dict[str, float]:
