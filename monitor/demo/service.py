@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +52,7 @@ class RagService:
     _answers: dict[int, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        with sqlite3.connect(self.log) as connection:
+        with closing(sqlite3.connect(self.log)) as connection, connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(_SCHEMA)
             connection.execute(f"CREATE INDEX by_time ON {TABLE} (created_at)")
@@ -104,7 +105,7 @@ class RagService:
 
     def serve(self, start: datetime, end: datetime) -> None:
         """Answer the traffic of the whole hours in ``[start, end)`` and log it."""
-        with sqlite3.connect(self.log) as connection:
+        with closing(sqlite3.connect(self.log)) as connection, connection:
             while start < end:
                 rows = [self._row(visit) for visit in self.traffic.hour(start)]
                 connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 a constant
