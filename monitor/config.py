@@ -164,7 +164,7 @@ class Config(_Model):
     log: LogConfig = LogConfig()
     collections: dict[str, CollectionConfig] = Field(default_factory=dict)
     notify: list[dict[str, Any]] = Field(
-        default_factory=list, repr=False, description="On-call hooks; `type` names the plug-in."
+        default_factory=list, repr=False, description="On-call hooks; none exist in this release."
     )
 
     @field_validator("collections")

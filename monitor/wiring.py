@@ -54,6 +54,12 @@ def wire(config: Config, base: Path) -> Deployment:
     ConfigError
         With the dotted path of what is wrong. Nothing is connected yet: `driftmon check` does that.
     """
+    if config.notify:
+        # Silence where someone expects a page would be the worst answer.
+        raise ConfigError(
+            "notify: this release has no on-call hooks of its own; leave it out and alert by the rules in "
+            "deploy/prometheus through Alertmanager"
+        )
     collections = {
         name: wire_collection(name, settings, base, f"collections.{name}")
         for name, settings in config.collections.items()

@@ -215,3 +215,8 @@ def test_absolute_paths_stay_where_they_are(base: Path) -> None:
     )
     assert collection.source.path == "/var/log/rag.jsonl"  # type: ignore[attr-defined]
     assert collection.embedder.model == "a/b"  # type: ignore[union-attr]
+
+
+def test_a_hook_that_nothing_would_call_is_refused(base: Path) -> None:
+    with pytest.raises(ConfigError, match="notify: this release has no on-call hooks"):
+        deploy(base, notify=[{"type": "webhook", "url": "https://hooks.example.com/x"}], docs={})
