@@ -218,5 +218,6 @@ def test_absolute_paths_stay_where_they_are(base: Path) -> None:
 
 
 def test_a_hook_that_nothing_would_call_is_refused(base: Path) -> None:
+    data = {"collections": {"docs": {"source": SOURCE}}, "notify": [{"type": "webhook"}]}
     with pytest.raises(ConfigError, match="notify: this release has no on-call hooks"):
-        deploy(base, notify=[{"type": "webhook", "url": "https://hooks.example.com/x"}], docs={})
+        wire(parse_config(data, base / "driftmon.yaml"), base)
