@@ -76,6 +76,9 @@ class Running:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=10)
 
+    def is_ready(self) -> bool:
+        return self.get("/-/ready").status_code == 200
+
     def end(self, number: int) -> tuple[int, float]:
         """Send a signal; return the exit code and how long the end took."""
         started = time.monotonic()
@@ -134,7 +137,7 @@ def test_it_watches_is_alone_ends_politely_and_goes_on(
     with_baseline: Path, start: Callable[..., Running]
 ) -> None:
     first = start(with_baseline)
-    wait_for("readiness", lambda: first.get("/-/ready").status_code == 200)
+    wait_for("readiness", first.is_ready)
     done = wait_for("the backlog", lambda: _caught_up(first))
     assert done >= 23
     assert first.get("/-/healthy").text == "ok\n"
@@ -165,7 +168,7 @@ def test_it_watches_is_alone_ends_politely_and_goes_on(
     assert not any("Traceback" in line for line in first.lines)
 
     again = start(with_baseline)
-    wait_for("readiness", lambda: again.get("/-/ready").status_code == 200)
+    wait_for("readiness", again.is_ready)
     wait_for("the backlog", lambda: _caught_up(again))
     code, seconds = again.end(signal.SIGINT)  # what Ctrl-C sends
     assert (code, seconds < 10.0) == (0, True)
@@ -183,7 +186,7 @@ def test_without_a_baseline_it_is_ready_and_says_what_is_missing(
     laid_down: Path, start: Callable[..., Running]
 ) -> None:
     running = start(laid_down)
-    wait_for("readiness", lambda: running.get("/-/ready").status_code == 200)
+    wait_for("readiness", running.is_ready)
     assert "no baseline: run `driftmon baseline build example`" in running.get("/").text
     assert running.get("/-/healthy").status_code == 200
     assert running.end(signal.SIGTERM)[0] == 0
@@ -194,7 +197,7 @@ def test_a_database_that_goes_away_is_told_and_found_again(
 ) -> None:
     running = start(with_baseline, sys.executable, "-c", HASTY)
     wait_for("the backlog", lambda: _caught_up(running))
-    wait_for("readiness", lambda: running.get("/-/ready").status_code == 200)
+    wait_for("readiness", running.is_ready)
 
     database, away = with_baseline / "driftmon.db", with_baseline / "away.db"
     with closing(sqlite3.connect(database)) as connection:
@@ -209,8 +212,27 @@ def test_a_database_that_goes_away_is_told_and_found_again(
 
     database.rmdir()
     away.rename(database)
-    wait_for("readiness", lambda: running.get("/-/ready").status_code == 200)
+    wait_for("readiness", running.is_ready)
     assert running.end(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.postgres
+def test_replicas_on_postgresql_share_the_windows(
+    laid_down: Path, start: Callable[..., Running], tmp_path: Path, postgres_database: str
+) -> None:
+    folder = Path(shutil.copytree(laid_down, tmp_path / "example"))
+    path = folder / "driftmon.yaml"
+    path.write_text(path.read_text().replace("sqlite:///driftmon.db", postgres_database))
+    for command in ("db upgrade", "baseline build --start -3d --end -1d"):
+        subprocess.run([COMMAND, *command.split()], cwd=folder, check=True, capture_output=True, timeout=60)
+    replicas = [start(folder), start(folder)]
+    for replica in replicas:
+        wait_for("readiness", replica.is_ready)
+    wait_for("the backlog", lambda: _caught_up(replicas[0]) or _caught_up(replicas[1]))
+    assert [replica.end(signal.SIGTERM)[0] for replica in replicas] == [0, 0]
+    worked = [event["window"] for replica in replicas for event in replica.events("window done")]
+    assert len(worked) == len(set(worked)) >= 23
+    assert not any(replica.events(name) for replica in replicas for name in ("window failed", "tick failed"))
 
 
 def _trouble(running: Running) -> str:
