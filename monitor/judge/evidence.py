@@ -33,15 +33,10 @@ class Budget:
         return log_threshold(self.false_pages, self.per / window, streams)
 
 
-def statistical_streams(readings: Sequence[Reading]) -> int:
-    """Return how many of a window's readings spend the budget: those with a p-value."""
-    return sum(1 for r in readings if r.log_p is not None)
-
-
 def update_evidence(
     before: Sequence[Evidence], readings: Sequence[Reading], threshold: float
 ) -> tuple[Evidence, ...]:
-    """Return the evidence after one window, one entry per stream that was ever measured.
+    """Return the evidence after one window, one entry per stream that it measured.
 
     A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic
     probe fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.judge.evidence import CALM_WINDOWS, Budget, statistical_streams, update_evidence
+from monitor.judge.evidence import CALM_WINDOWS, Budget, update_evidence
 from monitor.records import Evidence, Reading, Status
 from monitor.stats.e_values import accumulate, log_e_value
 
@@ -158,10 +158,6 @@ def test_the_order_of_readings_does_not_matter() -> None:
     readings = [chart(1e-3, name="b"), chart(1e-2, name="a"), probe(1.0)]
     assert update_evidence((), readings, THRESHOLD) == update_evidence((), readings[::-1], THRESHOLD)
     assert [e.detector for e in update_evidence((), readings, THRESHOLD)] == ["a", "b", "probe"]
-
-
-def test_streams_with_a_p_value_spend_the_budget() -> None:
-    assert statistical_streams([chart(0.5), probe(0.0), chart(0.1, name="other")]) == 2
 
 
 def test_the_budget_is_shared_by_streams_and_by_windows() -> None:
