@@ -40,7 +40,7 @@ class EraRecall:
     signal: Literal["suite", "index"] = "suite"
     effect_floor: float = 0.02
     least: int = 10
-    standing: float = 0.01
+    standing: float = 0.05
     """The largest share of changed stored vectors under which newcomers can be told."""
 
     def __post_init__(self) -> None:

@@ -40,9 +40,9 @@ def test_a_loss_is_harm_and_stays_so_while_nothing_is_measured() -> None:
 
 
 def test_where_vectors_changed_newcomers_cannot_be_told_and_plain_recall_speaks() -> None:
-    assert measure(changed=2).value == 0.9
-    assert measure(changed=3).value == 0.5
-    assert measure(changed=3, standing=0.02).value == 0.9
+    assert measure(changed=10).value == 0.9
+    assert measure(changed=11).value == 0.5
+    assert measure(changed=11, standing=0.06).value == 0.9
     assert measure(changed=200).value == 0.5
 
 
