@@ -23,6 +23,11 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
         return Verdict("drift", severity, causes, fired, problems)
     if problems:
         return Verdict("invalid", "warning", problems=problems)
+    if any(r.detector == "data_quality" and r.status == "insufficient" for r in readings):
+        # The suite may well be fine; that no question came is for a person to explain.
+        return Verdict(
+            "insufficient", problems=("no record in this window: is the log still being written?",)
+        )
     if not any(r.status == "ok" and r.log_p is not None for r in readings):
         return Verdict(
             "insufficient", problems=("too few records for any statistical detector; only probes spoke",)

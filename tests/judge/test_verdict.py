@@ -88,3 +88,12 @@ def test_probes_alone_are_too_little() -> None:
 def test_a_probe_that_fires_needs_no_statistics() -> None:
     few = changed(CHART, status="insufficient", value=0.0, log_p=None)
     assert judge([few, PROBE], firing(PROBE)).state == "drift"
+
+
+def test_a_window_without_any_record_is_not_quiet_however_well_the_suite_does() -> None:
+    suite = Reading("recall_at_k", "suite", 0.9, 40, log_p=0.0)
+    silent = Reading("data_quality", "queries", 0.0, 0, status="insufficient")
+    verdict = judge([silent, suite], [])
+    assert verdict.state == "insufficient"
+    assert "still being written" in verdict.problems[0]
+    assert judge([replace(silent, n=50, status="ok"), suite], []).state == "quiet"
