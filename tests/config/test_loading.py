@@ -9,7 +9,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config import CollectionConfig, Config, anchor, expand, load_config, parse_config, parse_duration
+from monitor.config import (
+    CollectionConfig,
+    Config,
+    TracingConfig,
+    WebConfig,
+    anchor,
+    expand,
+    load_config,
+    parse_config,
+    parse_duration,
+)
 from monitor.errors import ConfigError
 
 SECRET = "s3cr3t-word"  # noqa: S105 it must be found nowhere
@@ -106,12 +116,18 @@ def test_no_text_crashes_the_reading_of_durations(text: str) -> None:
         ("", "must be a mapping with `collections:`; `driftmon init`"),
         ({"collections": {}}, "collections: name at least one collection"),
         ({**LEAST, "colections": {}}, "colections: unknown key; did you mean 'collections'?"),
-        ({**LEAST, "zzz": 1}, "zzz: unknown key; known are budget, collections, database, log, notify, web"),
+        (
+            {**LEAST, "zzz": 1},
+            "zzz: unknown key; known are budget, collections, database, log, notify, tracing, web, workers",
+        ),
         (
             {**LEAST, "budget": {"false_page": 1}},
             "budget.false_page: unknown key; did you mean 'false_pages'?",
         ),
-        ({**LEAST, "web": {"port": 1}}, "web.port: unknown key; known are listen"),
+        (
+            {**LEAST, "web": {"port": 1}},
+            "web.port: unknown key; known are certificate_file, key_file, listen",
+        ),
         ({**LEAST, "log": {"levle": "info"}}, "log.levle: unknown key; did you mean 'level'?"),
         (with_collection(windows="15m"), "collections.docs.windows: unknown key; did you mean 'window'?"),
         (with_collection(window="7m"), "collections.docs.window: must divide a day"),
@@ -153,7 +169,8 @@ def test_a_missing_variable_is_named_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         load_config(path, {})
     assert str(error.value) == (
-        "collections.docs.source.url: the environment has no RAG_LOG_URL; export it before you start driftmon"
+        "collections.docs.source.url: the environment has no RAG_LOG_URL; export it before you start driftmon, "
+        "or RAG_LOG_URL_FILE with the path of a file that holds it"
     )
 
 
@@ -250,9 +267,9 @@ def test_a_relative_database_file_lies_beside_the_configuration(url: str, anchor
 
 
 def test_no_field_lacks_a_word_of_explanation_or_a_default() -> None:
-    for model in (Config, CollectionConfig):
+    for model in (Config, CollectionConfig, WebConfig, TracingConfig):
         for name, field in model.model_fields.items():
-            if name not in ("budget", "web", "log", "collections"):
+            if name not in ("budget", "web", "log", "collections", "format", "level"):
                 assert field.description, name
 
 

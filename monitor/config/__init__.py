@@ -1,0 +1,24 @@
+"""driftmon.yaml: read, expanded and checked before anything is built from it."""
+
+from __future__ import annotations
+
+from monitor.config.durations import parse_duration
+from monitor.config.expansion import Expansion, expand
+from monitor.config.loading import Loaded, anchor, load_config, parse_config, read_config
+from monitor.config.models import CollectionConfig, Config, LogConfig, TracingConfig, WebConfig
+
+__all__ = [
+    "CollectionConfig",
+    "Config",
+    "Expansion",
+    "Loaded",
+    "LogConfig",
+    "TracingConfig",
+    "WebConfig",
+    "anchor",
+    "expand",
+    "load_config",
+    "parse_config",
+    "parse_duration",
+    "read_config",
+]

@@ -1,0 +1,66 @@
+"""What is wrong with a configuration, in plain words and without a secret."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from monitor.config.models import BudgetConfig, CollectionConfig, Config, LogConfig, TracingConfig, WebConfig
+
+_QUOTED = re.compile(r"'[^']{2,}'")
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "budget": BudgetConfig,
+    "web": WebConfig,
+    "log": LogConfig,
+    "tracing": TracingConfig,
+}
+
+
+def explain_yaml(error: yaml.YAMLError) -> str:
+    """Return what is wrong and where, without the line itself: it may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    problem = _QUOTED.sub(
+        "…", str(getattr(error, "problem", None) or getattr(error, "reason", "cannot be read"))
+    )
+    return problem if mark is None else f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
+
+
+def explain(error: ValidationError, written: Any) -> list[str]:
+    """Return one line per problem: the dotted path, what is wrong, and the value where it is no secret."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(p) for p in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            lines.append(f"{where}: unknown key; {hint}")
+            continue
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {message}{_show(_look_up(written, problem['loc']), where)}")
+    return lines
+
+
+def _look_up(written: Any, location: tuple[int | str, ...]) -> Any:
+    for key in location:
+        try:
+            written = written[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return written
+
+
+def _show(value: Any, where: str) -> str:
+    secret = "database" in where or (isinstance(value, str) and "://" in value)
+    return f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    if location[0] == "collections" and len(location) > 2:
+        return sorted(CollectionConfig.model_fields)
+    section = _SECTIONS.get(str(location[0])) if len(location) > 1 else None
+    return sorted((section or Config).model_fields)

@@ -1,0 +1,207 @@
+"""The models of driftmon.yaml: every key, its default and what it is for."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from monitor.config.durations import Duration
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BudgetConfig(_Model):
+    """One false-alarm budget for the whole deployment."""
+
+    false_pages: float = Field(default=1.0, gt=0, description="False pages tolerated in the period.")
+    per: Duration = Field(default=timedelta(days=90), description="The period.")
+
+    @field_validator("per")
+    @classmethod
+    def _positive(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("must be above 0")
+        return value
+
+
+class WebConfig(_Model):
+    """Where /metrics, probes and the status page are served."""
+
+    listen: str = Field(default="127.0.0.1:9464", description="host:port; 0.0.0.0:9464 in a container.")
+
+    token_file: Path | None = Field(
+        default=None,
+        description="File with the bearer token that everything but the probes asks for; read again when it changes.",
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="PEM certificate chain: HTTPS; read again when it changes."
+    )
+    key_file: Path | None = Field(default=None, description="PEM private key of the certificate.")
+    requests_per_second: float = Field(
+        default=20.0, gt=0, description="Requests that one client address may make; probes are not counted."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> WebConfig:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: set both or none")
+        return self
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be host:port, such as 127.0.0.1:9464")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class LogConfig(_Model):
+    """The daemon's own log."""
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class TracingConfig(_Model):
+    """OpenTelemetry traces of each window's walk, sent by OTLP over HTTP."""
+
+    endpoint: str = Field(description="The collector, such as http://otel-collector:4318/v1/traces.")
+    service_name: str = Field(default="driftmon", description="The name that traces are filed under.")
+    sample_ratio: float = Field(default=1.0, ge=0, le=1, description="Share of windows that are traced.")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must be an http:// or https:// URL")
+        return value
+
+
+class CollectionConfig(_Model):
+    """One retrieval surface to watch."""
+
+    # Options of edges may hold passwords: they are in no repr.
+    source: dict[str, Any] = Field(
+        repr=False, description="Where logged queries are read from; `type` names the plug-in."
+    )
+    embedder: dict[str, Any] | None = Field(
+        default=None, repr=False, description="The reference model that places logged texts."
+    )
+    live_embedder: dict[str, Any] | None = Field(
+        default=None,
+        repr=False,
+        description="What production embeds queries with now (its endpoint); the embedder if left out.",
+    )
+    index: dict[str, Any] | None = Field(default=None, repr=False, description="The live vector index.")
+    suite: Path | None = Field(
+        default=None, description="JSONL of judged queries: id, text, relevant {doc id: grade}."
+    )
+    window: Duration = Field(
+        default=timedelta(minutes=15), description="Length of a window; aligned to the epoch, UTC."
+    )
+    lateness: Duration = Field(
+        default=timedelta(minutes=2), description="How long to wait for late log entries."
+    )
+    max_backfill: int = Field(default=96, ge=1, description="Windows made up after an outage, at most.")
+    timeout: Duration = Field(
+        default=timedelta(minutes=5),
+        description="What one window may take in all; its edges have time-outs of their own, 30s by default.",
+    )
+    sample_size: int = Field(
+        default=1000, ge=30, le=100_000, description="Records of a window that are looked at."
+    )
+    corpus_sample: int = Field(
+        default=2000, ge=200, le=100_000, description="Documents of the index that are looked at."
+    )
+    k: int = Field(default=10, ge=1, le=1000, description="Depth of an answer: recall@K.")
+    metric: Literal["cosine", "dot", "l2"] = Field(default="cosine", description="How vectors are compared.")
+    scores: Literal["similarity", "distance"] = Field(
+        default="similarity",
+        description="Whether a higher logged score means better (similarity) or worse (distance).",
+    )
+    canaries: bool = Field(default=True, description="Embed 64 fixed texts in every window and compare.")
+    detectors: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Options of single detectors, by name; `enabled: false` switches one off.",
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _whole_seconds(cls, value: timedelta) -> timedelta:
+        seconds = value.total_seconds()
+        if seconds < 1 or seconds != int(seconds) or 86400 % int(seconds):
+            raise ValueError("must divide a day into whole windows: 1m, 5m, 15m, 1h, 6h, 1d")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _positive(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(hours=6):
+            raise ValueError("must be from 1s to 6h")
+        return value
+
+    @field_validator("lateness")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("must not be negative")
+        return value
+
+
+class Config(_Model):
+    """driftmon.yaml."""
+
+    database: SecretStr = Field(
+        default=SecretStr("sqlite:///driftmon.db"),
+        description="SQLAlchemy URL; postgresql+psycopg://… in production.",
+    )
+    budget: BudgetConfig = BudgetConfig()
+    web: WebConfig = WebConfig()
+    log: LogConfig = LogConfig()
+    tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Windows worked at once; one per CPU of the quota if left out.",
+    )
+    collections: dict[str, CollectionConfig] = Field(default_factory=dict)
+    notify: list[dict[str, Any]] = Field(
+        default_factory=list, repr=False, description="On-call hooks; none exist in this release."
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _known_engine(cls, value: SecretStr) -> SecretStr:
+        engine, separator, _ = value.get_secret_value().partition(":")
+        if not separator or engine not in _DATABASES:
+            raise ValueError("must be sqlite:///driftmon.db or postgresql+psycopg://user:password@host/name")
+        return value
+
+    @field_validator("collections")
+    @classmethod
+    def _names(cls, value: dict[str, CollectionConfig]) -> dict[str, CollectionConfig]:
+        if not value:
+            raise ValueError("name at least one collection to watch")
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r}: a name has lower-case letters, digits, dot, dash, underscore; at most 63"
+                )
+        return value
