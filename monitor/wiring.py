@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +44,10 @@ class Deployment:
     config: Config
     collections: Mapping[str, Collection]
     thresholds: Mapping[str, float]
+    files: frozenset[Path] = frozenset()
+    """What the configuration was read from; a change of one is a reason to read it again."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Values that must be shown nowhere."""
 
 
 def wire(config: Config, base: Path) -> Deployment:

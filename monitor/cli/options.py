@@ -33,10 +33,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def load_deployment(path: Path) -> Deployment:
     """Return the wired deployment of a configuration file; raises `ConfigError`."""
-    from monitor.config import load_config
+    from dataclasses import replace
+
+    from monitor.config import read_config
     from monitor.wiring import wire
 
-    return wire(load_config(path), path.parent)
+    loaded = read_config(path)
+    return replace(wire(loaded.config, path.parent), files=loaded.files, secrets=loaded.secrets)
 
 
 @contextmanager

@@ -223,7 +223,7 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
     deployment = load_deployment(config)
     configure_logs(deployment.config.log.format, deployment.config.log.level)
     with open_store(deployment) as store:
-        drained = Daemon(deployment, store).run()
+        drained = Daemon(deployment, store, load=lambda: load_deployment(config)).run()
     if not drained:
         # A thread that hangs in a library cannot be ended, and the interpreter would wait for it for ever.
         os._exit(0)

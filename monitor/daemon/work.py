@@ -1,0 +1,126 @@
+"""One claimed window: walked, and committed or told to have failed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from monitor.baseline import Baseline
+from monitor.baseline.codec import unpack
+from monitor.daemon.tracing import Tracer, no_tracer
+from monitor.errors import BaselineError, DriftmonError, LeaseLostError, StoreError
+from monitor.pipeline import History, walk
+from monitor.records import Outcome
+from monitor.store import Claim, Store
+from monitor.wiring import Deployment
+
+log = structlog.get_logger("driftmon")
+
+MAX_ATTEMPTS = 5
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0
+"""Seconds: a failed window waits twice the first, then twice as long each time, up to the longest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Everything that windows are worked with: a deployment and its store. A reload makes a new one.
+
+    A window ends on the graph that it was claimed on, whatever is loaded meanwhile.
+    """
+
+    deployment: Deployment
+    store: Store
+    tracer: Tracer = no_tracer
+    _baselines: dict[str, tuple[int, Baseline]] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def work(self, claim: Claim) -> None:
+        """Walk the window and commit it; a failing edge costs it an attempt and nothing else.
+
+        Raises
+        ------
+        StoreError
+            When the store is away: nothing can be kept then, not even the failure.
+        """
+        window = claim.window
+        with (
+            bound_contextvars(collection=window.collection, window=window.start.isoformat()),
+            self.tracer("window", collection=window.collection, window=window.start.isoformat()),
+        ):
+            try:
+                outcome = self._walk(claim)
+                with self.tracer("commit"):
+                    self.store.commit(claim, outcome)
+            except LeaseLostError as error:
+                log.warning("window lost", error=str(error))
+            except StoreError:
+                raise
+            except DriftmonError as error:
+                self.fail(claim, str(error))
+            except Exception as error:
+                # A poison window is parked with its error, it never ends the daemon.
+                log.exception("window failed unexpectedly")
+                self.fail(claim, f"{type(error).__name__} (a defect; see the log)")
+            else:
+                _tell(outcome)
+
+    def fail(self, claim: Claim, error: str) -> None:
+        """Plan the window again, or park it after its last attempt; raises `StoreError` when the store is away."""
+        retry = timedelta(seconds=min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**claim.attempts))
+        log.error(
+            "window failed",
+            collection=claim.window.collection,
+            window=claim.window.start.isoformat(),
+            error=error,
+            attempt=claim.attempts,
+            retry_in=str(retry),
+        )
+        try:
+            self.store.fail(claim, error, MAX_ATTEMPTS, retry)
+        except LeaseLostError as lost:
+            log.warning("window lost", error=str(lost))
+
+    def _walk(self, claim: Claim) -> Outcome:
+        name = claim.window.collection
+        baseline_id, baseline = self._baseline(name)
+        state = self.store.state(name)
+        return walk(
+            claim.window,
+            self.deployment.collections[name],
+            baseline,
+            baseline_id,
+            History(state.evidence, state.corpus_seen),
+            threshold=self.deployment.thresholds[name],
+        )
+
+    def _baseline(self, collection: str) -> tuple[int, Baseline]:
+        info = self.store.active_baseline(collection)
+        if info is None:
+            raise BaselineError(
+                f"collection {collection!r} has no baseline: run `driftmon baseline build {collection}`"
+            )
+        with self._lock:
+            known = self._baselines.get(collection)
+        if known is None or known[0] != info.id:
+            # Outside the lock: a large baseline that is slow to load holds up its own collection only.
+            known = info.id, unpack(self.store.baseline_data(info.id))
+            with self._lock:
+                self._baselines[collection] = known
+        return known
+
+
+def _tell(outcome: Outcome) -> None:
+    verdict = outcome.verdict
+    tell = log.warning if verdict.state in ("drift", "invalid") else log.info
+    tell(
+        "window done",
+        state=verdict.state,
+        cause=verdict.cause,
+        severity=verdict.severity,
+        records=outcome.sample.seen,
+        seconds=round(outcome.duration, 3),
+    )

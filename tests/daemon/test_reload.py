@@ -1,0 +1,211 @@
+"""SIGHUP and changed files: the whole object graph anew, or the old one and a word about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.config import Config
+from monitor.daemon.reload import FileWatch
+from monitor.errors import ConfigError
+from monitor.store import Store, schema
+from monitor.web import Server
+from monitor.wiring import Deployment
+from tests.core_fakes.bench import Bench, Make
+
+
+def test_a_file_is_changed_once(tmp_path: Path) -> None:
+    file, missing = tmp_path / "driftmon.yaml", tmp_path / "token"
+    file.write_text("a")
+    watch = FileWatch([file, missing])
+    assert watch.changed() == []
+    file.write_text("bb")
+    missing.write_text("secret")
+    assert watch.changed() == [file, missing]
+    assert watch.changed() == []
+    missing.unlink()
+    assert watch.changed() == [missing]
+
+
+def test_a_swapped_folder_of_a_config_map_is_a_change(tmp_path: Path) -> None:
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "driftmon.yaml").write_text("same length")
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "driftmon.yaml").symlink_to("..data/driftmon.yaml")
+    watch = FileWatch([tmp_path / "driftmon.yaml"])
+    assert watch.changed() == []
+    (tmp_path / "..new").symlink_to("two")
+    (tmp_path / "..new").rename(tmp_path / "..data")
+    assert watch.changed() == [tmp_path / "driftmon.yaml"]
+
+
+def test_an_edit_while_the_new_is_being_read_is_seen_next_time(tmp_path: Path) -> None:
+    file, other = tmp_path / "driftmon.yaml", tmp_path / "other"
+    file.write_text("a")
+    watch = FileWatch([file])
+    file.write_text("bb")
+    assert watch.changed() == [file]
+    file.write_text("ccc")  # between the look and the end of the reload
+    watch.watch([file, other])
+    assert watch.changed() == [file]
+
+
+Reload = Callable[[Deployment], Bench]
+
+
+@pytest.fixture
+def bench(make: Make, tmp_path: Path) -> Bench:
+    bench = make("docs", "wiki")
+    (tmp_path / "driftmon.yaml").write_text("1")
+    bench.daemon._watch = FileWatch([tmp_path / "driftmon.yaml"])
+    return bench
+
+
+def _without(deployment: Deployment, name: str) -> Deployment:
+    collections = {n: c for n, c in deployment.config.collections.items() if n != name}
+    return replace(
+        deployment,
+        config=deployment.config.model_copy(update={"collections": collections}),
+        collections={n: c for n, c in deployment.collections.items() if n != name},
+        thresholds=dict.fromkeys(collections, 9.0),
+    )
+
+
+def test_a_changed_file_is_taken_up_at_the_next_tick(bench: Bench, tmp_path: Path) -> None:
+    daemon = bench.daemon
+    daemon.load = lambda: _without(daemon.deployment, "wiki")
+    bench.pass_windows(1)
+    bench.tick()
+    assert set(daemon.deployment.collections) == {"docs", "wiki"}
+    (tmp_path / "driftmon.yaml").write_text("22")
+    bench.pass_windows(1)
+    with capture_logs() as told:
+        bench.tick()
+    assert set(daemon.deployment.collections) == {"docs"}
+    assert bench.states("docs") == {"done": 2}
+    assert bench.states("wiki") == {"done": 1}
+    assert [status.collection for status in bench.published[-1].collections] == ["docs"]
+    assert bench.published[-1].collections[0].log_threshold == 9.0
+    assert [e["event"] for e in told][:2] == ["files changed", "configuration reloaded"]
+
+
+def test_a_bad_configuration_keeps_the_old_one_and_says_so(bench: Bench, tmp_path: Path) -> None:
+    daemon, before = bench.daemon, bench.daemon.deployment
+    answers: list[Exception] = [ConfigError("driftmon.yaml: zzz: unknown key"), ZeroDivisionError("pw=x")]
+
+    def load() -> Deployment:
+        if answers:
+            raise answers.pop(0)
+        return before
+
+    daemon.load = load
+    for content in ("22", "333"):
+        (tmp_path / "driftmon.yaml").write_text(content)
+        bench.pass_windows(1)
+        with capture_logs() as told:
+            bench.tick()
+        assert daemon.deployment is before
+        assert daemon.ready() is None  # it goes on with what it has
+        assert not bench.published[-1].config_ok
+        assert "configuration refused, the old one stays" in [event["event"] for event in told]
+        text = daemon.exporter.render()[0].decode()
+        assert "driftmon_config_last_reload_successful 0.0" in text
+    assert bench.states("docs") == {"done": 2}
+    with capture_logs() as told:
+        bench.tick()
+    assert told == []  # not at every tick
+    (tmp_path / "driftmon.yaml").write_text("4444")
+    bench.tick()
+    assert bench.published[-1].config_ok
+
+
+def test_sighup_asks_for_it(bench: Bench) -> None:
+    calls: list[int] = []
+
+    def load() -> Deployment:
+        calls.append(1)
+        return bench.daemon.deployment
+
+    bench.daemon.load = load
+    bench.tick()
+    assert calls == []
+    bench.daemon._asked.set()
+    bench.tick()
+    bench.tick()
+    assert calls == [1]
+
+
+def test_without_a_file_there_is_nothing_to_reload(bench: Bench) -> None:
+    with capture_logs() as told:
+        assert not bench.daemon.reload()
+    assert [event["event"] for event in told] == [
+        "nothing to reload: this daemon was not started from a file"
+    ]
+
+
+def _with(bench: Bench, **changes: object) -> Deployment:
+    data = bench.daemon.deployment.config.model_dump()
+    data["database"] = bench.daemon.deployment.config.database
+    return replace(bench.daemon.deployment, config=Config.model_validate({**data, **changes}))
+
+
+def test_another_database_is_opened_and_the_old_one_given_free(bench: Bench, tmp_path: Path) -> None:
+    daemon, old = bench.daemon, bench.store
+    other = f"sqlite:///{tmp_path}/other.db"
+    changed = _with(bench, database=other)
+    daemon.load = lambda: changed
+    daemon._resources.enter_context(old.exclusive())
+    assert not daemon.reload()  # no schema there yet: refused as a whole
+    assert daemon.store is old
+    schema.upgrade(other)
+    assert daemon.reload()
+    assert daemon.store is not old
+    bench.store = daemon.store
+    with old.exclusive():  # nobody holds it any more
+        pass
+    bench.save_baseline("docs")
+    bench.pass_windows(1)
+    bench.tick()
+    assert bench.states("docs") == {"done": 1}
+    with Store.open(f"sqlite:///{tmp_path}/driftmon.db").exclusive():
+        pass
+    daemon._resources.close()
+
+
+def test_the_server_moves_or_stays_where_it_is(bench: Bench) -> None:
+    daemon = bench.daemon
+    daemon._server = first = daemon._serve(daemon.deployment)
+    blocked = _with(bench, web={"listen": f"127.0.0.1:{first.port}", "requests_per_second": 7})
+    taken = daemon._serve(daemon.deployment)
+    busy = _with(bench, web={"listen": f"127.0.0.1:{taken.port}"})
+    try:
+        daemon.load = lambda: busy
+        assert not daemon.reload()
+        assert _answers(daemon._server)
+        daemon.load = lambda: blocked  # the same address again: the port is first given free, then taken
+        assert daemon.reload()
+        assert daemon._server is not first
+        assert daemon._server.port == first.port
+        assert _answers(daemon._server)
+    finally:
+        daemon._server.stop()
+        taken.stop()
+
+
+def _answers(server: Server) -> bool:
+    return httpx.get(f"{server.url}/-/healthy").status_code == 200
+
+
+def test_places_follow_the_configuration(bench: Bench) -> None:
+    daemon = bench.daemon
+    daemon.workers = None
+    changed = _with(bench, workers=7)
+    daemon.load = lambda: changed
+    assert daemon.reload()
+    assert daemon.crew.places == 7
