@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlc
 from sqlalchemy.pool import QueuePool
 
 from monitor.errors import StoreError
+from monitor.store.deadlines import Deadlines
 from monitor.store.models import Base
 
 BUSY_MS = 15_000
@@ -188,7 +189,7 @@ def _open_postgresql(url: URL) -> Engine:
     chosen = {key: value for key, value in defaults.items() if key not in url.query}
     try:
         engine = create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=30, connect_args=chosen
+            url, hide_parameters=True, pool_timeout=30, pool_recycle=1800, connect_args=chosen
         )
     except ImportError as error:
         raise StoreError(
@@ -196,6 +197,7 @@ def _open_postgresql(url: URL) -> Engine:
         ) from error
     # Many rows go in one statement: without prepared statements each one would be planned anew.
     engine.dialect.use_insertmanyvalues_wo_returning = True
+    Deadlines().guard(engine)
     return engine
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 import monitor
 from monitor.errors import StoreError
+from monitor.store.deadlines import lift
 from monitor.store.engine import describe, open_engine, reading, writing
 
 LOCK = int.from_bytes(b"driftmon", "big")
@@ -94,6 +95,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
             yield connection
             _check_references(connection)
         else:
+            lift(connection)  # the turns of other replicas and a large table take their time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
             yield connection
 

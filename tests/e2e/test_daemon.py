@@ -33,7 +33,7 @@ import functools, sys
 from datetime import timedelta
 from monitor import daemon
 from monitor.cli.main import main
-daemon.DRAIN = 0.5
+daemon.daemon.DRAIN = 0.5
 daemon.Daemon = functools.partial(daemon.Daemon, tick_every=timedelta(seconds=1))
 main()
 """
@@ -291,3 +291,30 @@ def test_who_asks_twice_does_not_wait(
     wait_for("the drain", lambda: running.events("stopping"))
     code, seconds = running.end(signal.SIGINT)
     assert (code, seconds < 5.0) == (-signal.SIGINT, True)
+
+
+def test_sighup_takes_up_what_was_edited(with_baseline: Path, start: Callable[..., Running]) -> None:
+    running = start(with_baseline)
+    wait_for("readiness", running.is_ready)
+    path = with_baseline / "driftmon.yaml"
+    good = path.read_text()
+    path.write_text(good + "\nnonsense: 1\n")
+    running.process.send_signal(signal.SIGHUP)
+    (refused,) = wait_for("the refusal", lambda: _refused(running))
+    assert "nonsense: unknown key" in refused["error"]
+    reloaded = "driftmon_config_last_reload_successful"
+    wait_for("the metric", lambda: f"{reloaded} 0.0" in running.get("/metrics").text)
+    assert running.get("/-/healthy").status_code == 200
+
+    name = good.replace("\n  example:", "\n  renamed:")
+    path.write_text(name)
+    running.process.send_signal(signal.SIGHUP)
+    wait_for("the reload", lambda: running.events("configuration reloaded"))
+    wait_for("the metric", lambda: f"{reloaded} 1.0" in running.get("/metrics").text)
+    (row,) = running.get("/api/v1/status").json()["collections"]
+    assert row["collection"] == "renamed"
+    assert running.end(signal.SIGTERM)[0] == 0
+
+
+def _refused(running: Running) -> list[dict[str, Any]]:
+    return running.events("configuration refused, the old one stays")
