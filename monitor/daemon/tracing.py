@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from monitor.errors import ConfigError
 from monitor.pipeline import Collection
 from monitor.protocols import Embedder, Index, LogSource, TextKind
 from monitor.records import CorpusSample, Ranking, Record, Rejection, VectorArray
+
+FLUSH = 3.0
+"""Seconds that sending the last spans may take."""
 
 
 class Tracer(Protocol):
@@ -59,6 +63,7 @@ def open_tracing(config: TracingConfig | None) -> Tracing:
             f'tracing: {error.name} is not installed; pip install "retrieval-drift-monitor[tracing]"'
         ) from None
     provider = TracerProvider(
+        shutdown_on_exit=False,
         sampler=ParentBased(TraceIdRatioBased(config.sample_ratio)),
         resource=Resource.create({"service.name": config.service_name, "service.version": __version__}),
     )
@@ -78,7 +83,13 @@ def open_tracing(config: TracingConfig | None) -> Tracing:
                 span.set_attribute("error.type", type(error).__name__)
                 raise
 
-    return Tracing(trace, provider.shutdown)
+    def close() -> None:
+        # A collector that is away is asked again and again; the end of the process does not wait for that.
+        ending = threading.Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(FLUSH)
+
+    return Tracing(trace, close)
 
 
 def traced(collection: Collection, tracer: Tracer) -> Collection:
