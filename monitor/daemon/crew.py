@@ -106,7 +106,7 @@ class Crew:
             hands = list(self._hands)
         for hand in hands:
             if hand.unsettled is not None:
-                hand.graph.fail(hand.claim, hand.unsettled)
+                hand.graph.fail(hand.claim, hand.unsettled, now - hand.since)
                 self._forget(hand)
                 continue
             settings = hand.graph.deployment.config.collections[hand.collection]
@@ -116,6 +116,7 @@ class Crew:
                 hand.graph.fail(
                     hand.claim,
                     f"not done within {settings.timeout}; look at its log, embedder and index, or raise timeout",
+                    now - hand.since,
                 )
                 hand.given_up = True
             elif now - hand.renewed > RENEW:

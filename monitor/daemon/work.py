@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -46,7 +47,7 @@ class Graph:
         StoreError
             When the store is away: nothing can be kept then, not even the failure.
         """
-        window = claim.window
+        window, begun = claim.window, time.monotonic()
         with (
             bound_contextvars(collection=window.collection, window=window.start.isoformat()),
             self.tracer("window", collection=window.collection, window=window.start.isoformat()),
@@ -60,16 +61,19 @@ class Graph:
             except StoreError:
                 raise
             except DriftmonError as error:
-                self.fail(claim, str(error))
+                self.fail(claim, str(error), time.monotonic() - begun)
             except Exception as error:
                 # A poison window is parked with its error, it never ends the daemon.
                 log.exception("window failed unexpectedly")
-                self.fail(claim, f"{type(error).__name__} (a defect; see the log)")
+                self.fail(claim, f"{type(error).__name__} (a defect; see the log)", time.monotonic() - begun)
             else:
                 _tell(outcome)
 
-    def fail(self, claim: Claim, error: str) -> None:
-        """Plan the window again, or park it after its last attempt; raises `StoreError` when the store is away."""
+    def fail(self, claim: Claim, error: str, seconds: float) -> None:
+        """Plan the window again, or park it after its last attempt; raises `StoreError` when the store is away.
+
+        ``seconds`` is how long the attempt took.
+        """
         retry = timedelta(seconds=min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**claim.attempts))
         log.error(
             "window failed",
@@ -77,6 +81,7 @@ class Graph:
             window=claim.window.start.isoformat(),
             error=error,
             attempt=claim.attempts,
+            seconds=round(seconds, 3),
             retry_in=str(retry),
         )
         try:

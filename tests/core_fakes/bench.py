@@ -35,6 +35,8 @@ class Traffic:
     """Sixty records in every window, the same whenever they are read; a test may break it or look on."""
 
     name: str
+    drift: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """Spans in which half of the questions are about something new."""
     broken: list[Exception] = field(default_factory=list)
     read_from: list[datetime] = field(default_factory=list)
     watch: list[Callable[[], object]] = field(default_factory=list)
@@ -46,7 +48,8 @@ class Traffic:
         if self.broken:
             raise self.broken[0]
         rng = np.random.default_rng(int(start.timestamp()))
-        records = world.make_records(rng, world.draw(rng, 60), f"{self.name}-{start:%d%H%M}")
+        new = 0.5 if any(first <= start < last for first, last in self.drift) else 0.0
+        records = world.make_records(rng, world.draw(rng, 60, new=new), f"{self.name}-{start:%d%H%M}")
         for record in records:
             yield Record(record.id, start, vector=record.vector, hits=record.hits, scores=record.scores)
 
@@ -61,12 +64,13 @@ class Bench:
     store: Store
     traffic: dict[str, Traffic]
     daemon: Daemon
-    now: datetime = START + QUIET * QUARTER
+    length: timedelta
+    now: datetime
     seconds: float = 0.0
     published: list[Snapshot] = field(default_factory=list)
 
     def pass_windows(self, count: int) -> None:
-        self.now += count * QUARTER
+        self.now += count * self.length
 
     def windows(self, name: str) -> list[tuple[str, int]]:
         """State and attempts of each window, in order."""
@@ -102,7 +106,7 @@ class Bench:
 
     def save_baseline(self, name: str) -> int:
         collection = self.daemon.deployment.collections[name]
-        quiet = [Window(name, START + i * QUARTER, START + (i + 1) * QUARTER) for i in range(QUIET)]
+        quiet = [Window(name, START + i * self.length, START + (i + 1) * self.length) for i in range(QUIET)]
         return self.store.save_baseline(
             name,
             pack(take_baseline(collection, quiet).baseline),
@@ -132,26 +136,33 @@ Make = Callable[..., Bench]
 
 
 def make_bench(
-    folder: Path, *names: str, baselines: bool = True, store: type[Store] = Store, workers: int = 1
+    folder: Path,
+    *names: str,
+    baselines: bool = True,
+    store: type[Store] = Store,
+    workers: int = 1,
+    length: timedelta = QUARTER,
+    **settings: object,
 ) -> Bench:
     """Return a daemon of these collections that has not ticked yet, each with its baseline."""
     url = f"sqlite:///{folder}/driftmon.db"
     schema.upgrade(url)
-    settings = {
-        "window": QUARTER,
+    chosen = {
+        "window": length,
         "lateness": timedelta(0),
         "sample_size": 60,
         "source": {"type": "sql"},  # never built: the test's own stands in its place
+        **settings,
     }
     config = Config.model_validate(
-        {"collections": dict.fromkeys(names, settings), "web": {"listen": "127.0.0.1:0"}}
+        {"collections": dict.fromkeys(names, chosen), "web": {"listen": "127.0.0.1:0"}}
     )
     traffic = {name: Traffic(name) for name in names}
     detectors = wire_detectors({}, index=False, suite=False, canaries=False)
     collections = {name: Collection(name, traffic[name], detectors, sample_size=60) for name in names}
     deployment = Deployment(config, collections, dict.fromkeys(names, 10.0))
     opened = store.open(url)
-    made = Bench(opened, traffic, Daemon(deployment, opened))
+    made = Bench(opened, traffic, Daemon(deployment, opened), length, START + QUIET * length)
     made.daemon = Daemon(
         deployment,
         opened,
