@@ -297,6 +297,9 @@ class Snapshot:
     collections: tuple[CollectionStatus, ...]
     notifications: Mapping[tuple[str, str], int] = field(default_factory=dict)
     config_ok: bool = True
+    config_read_at: datetime | None = None
+    in_work: Mapping[str, int] = field(default_factory=dict)
+    """Windows that this process works at this moment, by pace: brisk, slow, hanging."""
 
 
 @dataclass(frozen=True, slots=True)

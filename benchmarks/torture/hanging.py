@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,17 +44,21 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
 def _watch(running: Running, healthy: list[str]) -> list[dict[str, Any]]:
     begun = wait_for("the start", lambda: running.events("started"))[0][0]
     for name in healthy:
-        wait_for(name, lambda name=name: len(running.events("window done", name)) >= 23, LONGEST * 2)
+        wait_for(name, partial(_has_done, running, name), LONGEST * 2)
     on_time = max(running.events("window done", name)[22][0] for name in healthy) - begun
     found = [
         figure("23 windows of each healthy collection beside them, done after", on_time, "s", LONGEST / 2)
     ]
     for name in ("a-index", "b-log"):
-        failed = wait_for(name, lambda name=name: running.events("window failed", name), LONGEST * 2)
+        failed = wait_for(name, partial(running.events, "window failed", name), LONGEST * 2)
         found.append(figure(f"{name} hangs: its window ended after", failed[0][1]["seconds"], "s", LONGEST))
     alive = running.status("/-/healthy") == running.status("/-/ready") == 200
     found.append(figure("… and the daemon is alive and ready", alive, "yes", 1, higher_is_better=True))
     return found
+
+
+def _has_done(running: Running, name: str) -> bool:
+    return len(running.events("window done", name)) >= 23
 
 
 @contextmanager

@@ -130,6 +130,13 @@ class Crew:
             return None
         return f"{hanging} windows hang in their edges long after their time-out; only a restart frees them"
 
+    def paces(self) -> dict[str, int]:
+        """Return how many windows are in work, by pace."""
+        with self._lock:
+            hanging = sum(1 for h in self._hands if h.given_up)
+            slow = sum(1 for h in self._hands if h.slow and not h.given_up)
+            return {"brisk": len(self._hands) - slow - hanging, "slow": slow, "hanging": hanging}
+
     def idle(self) -> bool:
         """Tell whether no thread is at work."""
         with self._lock:

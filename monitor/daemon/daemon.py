@@ -76,6 +76,7 @@ class Daemon:
     _snapshot: Snapshot | None = field(default=None, repr=False)
     _trouble: str | None = field(default="nothing has been read from the store yet", repr=False)
     _config_ok: bool = field(default=True, repr=False)
+    _config_read_at: datetime = field(init=False, repr=False)
     _lacking: set[str] = field(default_factory=set, repr=False)
     _planned: dict[str, datetime] = field(default_factory=dict, repr=False)
     """Up to where each collection is planned, so that most ticks need not ask."""
@@ -84,6 +85,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self._ticked = self._noticed = self.stopwatch()
+        self._config_read_at = self.clock()
         self._watch = FileWatch(self.deployment.files)
         self._tracing = open_tracing(self.deployment.config.tracing)
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
@@ -183,7 +185,7 @@ class Daemon:
             self._config_ok = False
             log.exception("configuration refused, the old one stays")
         else:
-            self._config_ok = True
+            self._config_ok, self._config_read_at = True, self.clock()
             self._watch.watch(deployment.files)
             log.info("configuration reloaded", collections=len(deployment.collections))
         return self._config_ok
@@ -272,7 +274,12 @@ class Daemon:
 
     def _publish(self) -> None:
         ended = self.crew.ended
-        self._snapshot = take_snapshot(self.store, self.deployment, self.clock(), config_ok=self._config_ok)
+        self._snapshot = replace(
+            take_snapshot(self.store, self.deployment, self.clock()),
+            config_ok=self._config_ok,
+            config_read_at=self._config_read_at,
+            in_work=self.crew.paces(),
+        )
         self.exporter.publish(self._snapshot)
         self._shown = ended
         self._trouble = None

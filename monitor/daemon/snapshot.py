@@ -10,11 +10,10 @@ from monitor.store import Store
 from monitor.wiring import Deployment
 
 
-def take_snapshot(store: Store, deployment: Deployment, now: datetime, *, config_ok: bool = True) -> Snapshot:
+def take_snapshot(store: Store, deployment: Deployment, now: datetime) -> Snapshot:
     """Return everything that is exported, as the store has it now; raises `StoreError`."""
     statuses = store.statuses(sorted(deployment.collections))
     return Snapshot(
         at=now,
         collections=tuple(replace(s, log_threshold=deployment.thresholds[s.collection]) for s in statuses),
-        config_ok=config_ok,
     )

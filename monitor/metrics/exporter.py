@@ -63,6 +63,11 @@ class Exporter:
             page.put("driftmon_notifications_total", count, _name(notifier), _word(result))
         page.put("driftmon_snapshot_timestamp_seconds", snapshot.at.timestamp())
         page.put("driftmon_config_last_reload_successful", snapshot.config_ok)
+        if snapshot.config_read_at is not None:
+            read_at = snapshot.config_read_at.timestamp()
+            page.put("driftmon_config_last_reload_success_timestamp_seconds", read_at)
+        for pace, count in snapshot.in_work.items():
+            page.put("driftmon_windows_in_work", count, _word(pace))
         page.put("driftmon_build_info", 1, __version__)
         self._nonfinite += page.withheld
         page.put("driftmon_nonfinite_total", self._nonfinite)

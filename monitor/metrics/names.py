@@ -144,6 +144,18 @@ METRICS: tuple[MetricInfo, ...] = (
         "1 where the last reading of driftmon.yaml succeeded.",
     ),
     MetricInfo(
+        "driftmon_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        (),
+        "When driftmon.yaml was last read successfully, in seconds since the epoch.",
+    ),
+    MetricInfo(
+        "driftmon_windows_in_work",
+        "gauge",
+        ("pace",),
+        "Windows in work in this very process: brisk, slow (they take no place), hanging past their time-out.",
+    ),
+    MetricInfo(
         "driftmon_nonfinite_total",
         "counter",
         (),

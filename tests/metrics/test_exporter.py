@@ -96,6 +96,16 @@ def drifting() -> CollectionStatus:
     )
 
 
+FULL = Snapshot(
+    NOW,
+    (drifting(),),
+    {("hook", "delivered"): 3},
+    config_read_at=NOW - timedelta(hours=1),
+    in_work={"brisk": 2, "slow": 1, "hanging": 0},
+)
+"""A snapshot with a value for every metric."""
+
+
 def series(exporter: Exporter, *, ours: bool = True) -> Series:
     """Render as OpenMetrics and read back with prometheus_client's own strict parser."""
     body, _ = exporter.render(OPENMETRICS)
@@ -120,7 +130,9 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 def test_every_metric_is_exported_with_exactly_its_labels() -> None:
-    found = export(drifting(), notifications={("hook", "delivered"): 3})
+    exporter = Exporter()
+    exporter.publish(FULL)
+    found = series(exporter)
     labels = {name: {label for label, _ in pairs} for name, pairs in found}
     assert labels == {info.name: set(info.labels) for info in METRICS}
 
@@ -144,6 +156,12 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert found[key("driftmon_notifications_total", notifier="hook", result="delivered")] == 3
     assert found[key("driftmon_snapshot_timestamp_seconds")] == NOW.timestamp()
     assert found[key("driftmon_build_info", version=__version__)] == 1
+    exporter = Exporter()
+    exporter.publish(FULL)
+    whole = series(exporter)
+    assert whole[key("driftmon_windows_in_work", pace="slow")] == 1
+    read_at = whole[key("driftmon_config_last_reload_success_timestamp_seconds")]
+    assert read_at == NOW.timestamp() - 3600
     baseline = key("driftmon_baseline_info", collection="docs", baseline="7", model="all-MiniLM-L6-v2")
     assert found[baseline] == 1
 
@@ -324,7 +342,7 @@ def test_the_accept_header_chooses_the_format(accept: str, content_type: str) ->
 
 def test_the_text_format_says_the_type_of_every_metric() -> None:
     exporter = Exporter()
-    exporter.publish(Snapshot(NOW, (drifting(),), {("hook", "delivered"): 3}))
+    exporter.publish(FULL)
     text = exporter.render("")[0].decode()
     types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE driftmon_"))
     plain = {"info": "gauge", "unknown": "untyped"}
@@ -337,7 +355,7 @@ def test_the_text_format_says_the_type_of_every_metric() -> None:
 )
 def test_promtool_finds_nothing_to_say() -> None:
     exporter = Exporter()
-    exporter.publish(Snapshot(NOW, (drifting(),), {("hook", "delivered"): 3}))
+    exporter.publish(FULL)
     text = exporter.render("")[0]
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
