@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor import answers
 from monitor.baseline.frozen import Baseline, SuiteReference
 from monitor.baseline.window_profile import (
     profile_canaries,
@@ -148,11 +149,11 @@ def profile_window(
     live, canary = collection.live_embedder, baseline.canary
     # Canaries that were switched off, or that a release has added to, cannot be held against the stored ones.
     if live is not None and canary is not None and len(collection.canaries) == len(canary.vectors):
-        parts.append(profile_canaries(baseline, live.embed(collection.canaries, "query")))
+        parts.append(profile_canaries(baseline, answers.embed(live, collection.canaries)))
     dimension = baseline.dimension
     if collection.index is not None and baseline.corpus is not None:
         seen = baseline.corpus.hashes if corpus_seen is None else corpus_seen
-        corpus = collection.index.sample(collection.corpus_sample)
+        corpus = answers.sample(collection.index, collection.corpus_sample)
         profile, corpus_seen = profile_corpus(baseline, corpus, seen)
         parts.append(profile)
         dimension = corpus.vectors.shape[1] if corpus.ids else dimension
@@ -212,7 +213,7 @@ def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | No
     logged = {r.id: r.vector for r in sample.records if r.vector is not None}
     texts = [(r.id, r.text) for r in sample.records if r.vector is None and r.text]
     if texts and embedder is not None:
-        embedded = embedder.embed([text for _, text in texts], "query")
+        embedded = answers.embed(embedder, [text for _, text in texts])
         logged.update(zip((identifier for identifier, _ in texts), embedded, strict=True))
     if dimension is None and logged:
         dimension = Counter(len(v) for v in logged.values()).most_common(1)[0][0]
@@ -235,7 +236,7 @@ def replay_suite(collection: Collection, index: Index, baseline: Baseline, dimen
 
     def ask(vectors: VectorArray) -> Ranking:
         if vectors.shape[1] == dimension:
-            return index.search(vectors, suite.depth)
+            return answers.search(index, vectors, suite.depth)
         return Ranking([[] for _ in vectors], np.zeros((len(vectors), 0), dtype=np.float32))
 
     stored = ask(suite.vectors)
@@ -251,7 +252,7 @@ def _embed_suite(collection: Collection, suite: SuiteReference) -> VectorArray |
     known = [i for i, identifier in enumerate(suite.query_ids) if identifier in texts]
     if collection.live_embedder is None or not known:
         return None
-    embedded = collection.live_embedder.embed([texts[suite.query_ids[i]] for i in known], "query")
+    embedded = answers.embed(collection.live_embedder, [texts[suite.query_ids[i]] for i in known])
     if embedded.shape[1] != suite.vectors.shape[1]:
         rows = np.zeros((len(suite.query_ids), embedded.shape[1]), dtype=np.float32)
     else:

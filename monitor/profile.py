@@ -13,6 +13,7 @@ queries.nonfinite …zero     (1,)         rejected vectors, likewise ``…wrong
 queries.total, corpus.total (d,) sum     sum of accepted (unit) vectors
 scores.top1 …mean …margin   (B,)         one value per query, in the baseline's bins
 scores.answers …empty       (1,)         records with an answer, records whose answer was empty
+scores.missing …nonfinite   (1,)         answers without scores, with a score that is NaN or Inf
 corpus.size, corpus.looked  (1,)         documents in the index, times it was looked at
 corpus.new …gone …kept …changed (1,)     against the baseline's sample
 suite.replays, suite.recall … (1,), (Q,) sums over replays per query; likewise ``index.…``

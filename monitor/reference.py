@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor import answers
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
@@ -124,7 +125,7 @@ def _look_at_corpus(collection: Collection, progress: Progress, notes: list[str]
     if collection.index is None:
         return None
     progress("looking at the index", 0, 1)
-    corpus = collection.index.sample(collection.corpus_sample)
+    corpus = answers.sample(collection.index, collection.corpus_sample)
     good = has_direction(corpus.vectors)
     if not good.all():
         notes.append(
@@ -141,7 +142,7 @@ def _ask_suite(
         return None
     progress("asking the reference suite", 0, 1)
     if collection.live_embedder is not None:
-        vectors = collection.live_embedder.embed([q.text for q in collection.suite], "query")
+        vectors = answers.embed(collection.live_embedder, [q.text for q in collection.suite])
     elif all(q.vector is not None for q in collection.suite):
         vectors = np.stack([np.asarray(q.vector, dtype=np.float32) for q in collection.suite])
     else:
@@ -149,7 +150,7 @@ def _ask_suite(
             "the suite was not asked: it needs an embedder, or a `vector` in every line; recall@K will not be measured"
         )
         return None
-    ranking = collection.index.search(vectors, DEPTH * collection.k)
+    ranking = answers.search(collection.index, vectors, DEPTH * collection.k)
     suite = reference_suite(collection.suite, vectors, ranking, k=collection.k, depth=DEPTH * collection.k)
     notes.extend(_lacking(collection, corpus, suite))
     progress("asking the reference suite", 1, 1)
@@ -178,11 +179,11 @@ def _embed_canaries(collection: Collection, progress: Progress) -> CanaryReferen
     if live is None or not collection.canaries:
         return None
     progress("embedding canaries", 0, 2)
-    first = live.embed(collection.canaries, "query")
+    first = answers.embed(live, collection.canaries)
     progress("embedding canaries", 1, 2)
     # The second time in another order and in halves: other batches are part of an endpoint's ordinary noise.
     half = len(collection.canaries) // 2
-    later = live.embed(collection.canaries[half:], "query")
-    sooner = live.embed(collection.canaries[:half], "query")
+    later = answers.embed(live, collection.canaries[half:])
+    sooner = answers.embed(live, collection.canaries[:half])
     progress("embedding canaries", 2, 2)
     return reference_canaries(first, np.concatenate([sooner, later]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
 from monitor.profile import Profile, counts_profile, merge, vectors_profile
-from monitor.records import CorpusSample, Direction, Ranking, Sample
+from monitor.records import CorpusSample, Direction, Ranking, Record, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
 from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
@@ -23,15 +24,20 @@ CHANGED = 1e-3
 def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]:
     """Return per query the top score, the mean score and the margin, higher meaning better; one value per query.
 
-    Pooling all k scores of a query instead would count one observation k times.
+    Pooling all k scores of a query instead would count one observation k times. A query with a score that is not
+    finite is left out of all three.
     """
     sign = 1.0 if direction == "similarity" else -1.0
-    scored = [np.asarray(r.scores, dtype=np.float64) * sign for r in sample.records if r.scores]
+    scored = [np.asarray(r.scores, dtype=np.float64) * sign for r in sample.records if _scored(r)]
     return {
         "top1": np.array([s[0] for s in scored]),
         "mean": np.array([s.mean() for s in scored]),
         "margin": np.array([s[0] - s[1] for s in scored if len(s) > 1]),
     }
+
+
+def _scored(record: Record) -> bool:
+    return bool(record.scores) and all(map(math.isfinite, record.scores or ()))
 
 
 def profile_queries(
@@ -61,6 +67,7 @@ def profile_log(baseline: Baseline, sample: Sample) -> Profile:
         scores__answers=answered,
         scores__empty=len(sample.records) - answered,
         scores__missing=sum(1 for r in sample.records if r.hits and not r.scores),
+        scores__nonfinite=sum(1 for r in sample.records if r.scores and not _scored(r)),
     )
     return merge(quality, Profile(baseline.basis, scores))
 

@@ -14,12 +14,13 @@ _BAD_VECTORS = ("nonfinite", "zero", "wrong_dimension")
 
 @dataclass(frozen=True, slots=True)
 class DataQuality:
-    """Share of a window's records that cannot be used; beyond its limits the window is ``invalid``.
+    """Share of a window's records or new documents that cannot be used; beyond its limits the window is ``invalid``.
 
     Parameters
     ----------
     bad_vectors : float
-        Largest share of NaN, Inf, zero or wrong-dimension query vectors.
+        Largest share of NaN, Inf, zero or wrong-dimension query vectors; also of scored answers with NaN or Inf among
+        their scores, and of new documents whose vector is NaN, Inf or zero.
     rejected : float
         Largest share of log entries that could not be read.
     missing : float
@@ -59,7 +60,13 @@ class DataQuality:
             "rejected": rejected / (seen + rejected),
             "missing": bad["missing"] / max(1, sampled),
         }
-        worst = max(shares[name] / getattr(self, name) for name in shares)
+        # Read from the same arrays of numbers as vectors are, so one limit holds for them.
+        unusable = {
+            "bad_scores": (profile.count("scores.nonfinite"), profile.count("scores.answers")),
+            "bad_documents": _documents(profile),
+        }
+        shares |= {name: part / whole for name, (part, whole) in unusable.items() if part and whole}
+        worst = max(share / getattr(self, name, self.bad_vectors) for name, share in shares.items())
         return Reading(
             detector=self.name,
             signal=self.signal,
@@ -73,3 +80,9 @@ class DataQuality:
                 "hits_without_scores": float(profile.count("scores.missing")),
             },
         )
+
+
+def _documents(profile: Profile) -> tuple[int, int]:
+    """Return how many of the new documents have no usable vector, and how many there are."""
+    bad = profile.count("corpus.nonfinite") + profile.count("corpus.zero")
+    return bad, bad + profile.count("corpus.n")
