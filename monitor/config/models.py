@@ -121,7 +121,7 @@ class CollectionConfig(_Model):
     max_backfill: int = Field(default=96, ge=1, description="Windows made up after an outage, at most.")
     timeout: Duration = Field(
         default=timedelta(minutes=5),
-        description="What one window may take in all; its edges have time-outs of their own, 30s by default.",
+        description="What one window may take in all; its edges have time-outs of their own, 20s by default.",
     )
     sample_size: int = Field(
         default=1000, ge=30, le=100_000, description="Records of a window that are looked at."

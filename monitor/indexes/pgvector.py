@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import quoted_name
 
+from monitor.deadlines import restart
 from monitor.errors import ConfigError, EdgeError
 from monitor.indexes.postgres import open_transaction, parse_url
 from monitor.records import CorpusSample, Metric, Ranking
@@ -54,7 +55,7 @@ class PgvectorIndex:
     id_column: str = "id"
     vector_column: str = "embedding"
     metric: Metric = "cosine"
-    timeout: float = 30.0
+    timeout: float = 20.0
     ef_search: int | None = None
     probes: int | None = None
 
@@ -83,6 +84,7 @@ class PgvectorIndex:
             store = _find(connection, self)
             store.check_dimension(vectors.shape[1])
             for start in range(0, len(asked), QUERIES_AT_ONCE):
+                restart(connection)
                 batch = asked[start : start + QUERIES_AT_ONCE]
                 statement = store.nearest(OPERATORS[self.metric], [_spell(vectors[i]) for i in batch], k)
                 for number, identifier, distance in connection.execute(statement):

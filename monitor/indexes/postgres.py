@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from monitor.deadlines import Deadlines
 from monitor.errors import EdgeError, EdgeTimeoutError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
     from sqlalchemy.engine import URL, Connection, Engine
 
+CUT_AFTER = 2.0
+"""Seconds that the server's own time-out has to come first: its message says more than a cut connection."""
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 _MENDS = {
@@ -48,8 +51,11 @@ def parse_url(secret: SecretStr) -> URL:
 def open_transaction(secret: SecretStr, timeout: float, settings: Mapping[str, str]) -> Iterator[Connection]:
     """Yield a connection in a read-only transaction with ``settings``; what goes wrong inside is an `EdgeError`."""
     url = parse_url(secret)
+    guard: Deadlines | None = None
+    driver: Any = None
     try:
         with _engine(url, timeout).connect() as connection:
+            guard, driver = connection.info["deadlines"], connection.connection.driver_connection
             connection.execution_options(postgresql_readonly=True)
             bounds = {"statement_timeout": str(math.ceil(timeout * 1000))}
             # SET LOCAL: behind a pooler the connection is another's after this transaction.
@@ -64,7 +70,7 @@ def open_transaction(secret: SecretStr, timeout: float, settings: Mapping[str, s
         ) from None
     except SQLAlchemyError as error:
         # The chain is cut: a driver may quote the whole connection string.
-        raise _translate(error, url, timeout) from None
+        raise _translate(error, url, timeout, cut=guard is not None and guard.has_cut(driver)) from None
 
 
 @lru_cache(maxsize=64)
@@ -82,10 +88,12 @@ def _engine(url: URL, timeout: float) -> Engine:
     # Prepared statements belong to a server connection, and a pooler hands those around.
     arguments: dict[str, Any] = {**options, "prepare_threshold": None}
     # An index is asked every few minutes: a connection kept open in between would only burden production.
-    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
+    Deadlines(timeout + CUT_AFTER).guard(engine)
+    return engine
 
 
-def _translate(error: SQLAlchemyError, url: URL, timeout: float) -> EdgeError:
+def _translate(error: SQLAlchemyError, url: URL, timeout: float, *, cut: bool) -> EdgeError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlstate", None)
     reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
@@ -95,6 +103,6 @@ def _translate(error: SQLAlchemyError, url: URL, timeout: float) -> EdgeError:
             reason = reason.replace(secret, "***")
     place = f"PostgreSQL {url.host or 'on its local socket'}, database {url.database or 'of the user'}"
     mend = _MENDS.get(code or "", "check that the server runs, and the url's host, port and user")
-    if code == "57014" or "timeout" in reason.lower() or "timed out" in reason.lower():
+    if cut or code == "57014" or "timeout" in reason.lower() or "timed out" in reason.lower():
         return EdgeTimeoutError(f"{place} did not answer within {timeout:g} s ({reason}); {mend}.")
     return EdgeError(f"{place}: {reason}; {mend}.")

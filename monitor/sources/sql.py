@@ -60,7 +60,7 @@ class SqlSource:
     schema: str | None = None
     columns: ColumnMap = field(default_factory=dict)
     timezone: str = "UTC"
-    timeout: float = 30.0
+    timeout: float = 20.0
     batch_size: int = 1000
     hit_id: str = "id"
     hit_score: str = "score"

@@ -17,10 +17,13 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL, Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from monitor.deadlines import Deadlines, restart
 from monitor.errors import EdgeError, EdgeTimeoutError
 
 _QUERY_CANCELED = "57014"
 _POSTGRES = ("postgres", "postgresql")
+CUT_AFTER = 2.0
+"""Seconds that a server's own time-out has to come first: its message says more than a cut connection."""
 _INSTRUCTIONS_PER_LOOK = 10_000  # of SQLite's virtual machine, some tens of microseconds
 
 
@@ -55,6 +58,7 @@ class Session:
             while batch := result.fetchmany(batch_size):
                 yield batch
                 self.deadline.restart()
+                restart(self.connection)
 
 
 def parse_url(url: str) -> URL:
@@ -86,7 +90,7 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
             raise KeyboardInterrupt from None
         reason = _reason(error, url)
         # The chain is cut: a driver may quote the whole connection string.
-        if _is_timeout(error):
+        if _is_timeout(error) or deadline.passed():  # the latter where the connection had to be cut
             raise EdgeTimeoutError(
                 f"{place}: no answer within {timeout:g} s ({reason}); index the time column, "
                 "shorten the window or raise source.timeout"
@@ -117,6 +121,8 @@ def _engine(url: str, timeout: float) -> Engine:
     )
     if parsed.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
+    elif parsed.get_driver_name() == "psycopg":
+        Deadlines(timeout + CUT_AFTER).guard(engine)
     return engine
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import QueuePool
 
+from monitor.deadlines import Deadlines
 from monitor.errors import StoreError
-from monitor.store.deadlines import Deadlines
 from monitor.store.models import Base
 
 BUSY_MS = 15_000

@@ -13,8 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 import monitor
+from monitor.deadlines import lift
 from monitor.errors import StoreError
-from monitor.store.deadlines import lift
 from monitor.store.engine import describe, open_engine, reading, writing
 
 LOCK = int.from_bytes(b"driftmon", "big")

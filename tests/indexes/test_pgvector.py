@@ -16,6 +16,7 @@ from monitor.indexes.memory import ArrayIndex
 from monitor.indexes.pgvector import PgvectorIndex
 from monitor.protocols import Index
 from monitor.stats.sampling import bottom_k
+from tests.core_fakes.backends import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,6 +246,20 @@ def test_a_statement_that_takes_too_long_ends_in_time(engine: sa.Engine, index: 
     with pytest.raises(EdgeTimeoutError, match=r"within 0\.3 s"):
         replace(index, table="slow", timeout=0.3).search(QUERIES[:1], 1)
     assert time.monotonic() - start < 5
+
+
+def test_a_server_that_stops_answering_is_cut_off(engine: sa.Engine, index: PgvectorIndex) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE VIEW rag.stuck AS SELECT id, embedding FROM rag.chunks WHERE pg_sleep(20) IS NOT NULL"
+            )
+        )
+    start = time.monotonic()
+    with stopped(engine, "%stuck%") as pids, pytest.raises(EdgeTimeoutError, match=r"within 1 s"):
+        replace(index, table="stuck", timeout=1).search(QUERIES[:1], 1)
+    assert pids  # its own time-out could not run
+    assert time.monotonic() - start < 15
 
 
 def test_an_unreachable_server_fails_fast_and_shows_no_password() -> None:

@@ -17,6 +17,7 @@ from monitor.errors import ConfigError, EdgeError, EdgeTimeoutError
 from monitor.protocols import LogSource
 from monitor.sources.sql import SqlSource
 from monitor.sources.sql_connection import open_session
+from tests.core_fakes.backends import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -453,6 +454,24 @@ def test_postgres_is_stopped_when_time_is_up(postgres_log: sa.Engine, window: Sp
     with pytest.raises(EdgeTimeoutError, match=r"no answer within 0\.4 s"):
         list(source.read(*window))
     assert time.monotonic() - began < 10
+
+
+def test_postgres_that_stops_answering_is_cut_off(postgres_log: sa.Engine, window: Span) -> None:
+    with postgres_log.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE VIEW stuck AS SELECT id, created_at AS at, pg_sleep(20)::text AS text FROM retrieval_log"
+            )
+        )
+    source = _source(_url(postgres_log), table="stuck", columns={}, timeout=1)
+    began = time.monotonic()
+    with (
+        stopped(postgres_log, "FETCH%") as pids,
+        pytest.raises(EdgeTimeoutError, match=r"no answer within 1 s"),
+    ):
+        list(source.read(*window))
+    assert pids  # its own time-out could not run
+    assert time.monotonic() - began < 15
 
 
 def test_postgres_streams(postgres_log: sa.Engine, window: Span) -> None:

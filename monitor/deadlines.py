@@ -1,4 +1,4 @@
-"""The end of transactions whose server has stopped answering: nothing in a driver ends them by itself."""
+"""The end of a wait for PostgreSQL that has stopped answering: nothing in a driver ends it by itself."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Deadlines:
         self._in_use: dict[int, tuple[float, Any]] = {}
         self._lock = threading.Lock()
         self._watching = False
+        self._cut: weakref.WeakSet[Any] = weakref.WeakSet()
         self._ping: Callable[[Any], bool] = lambda _: True
 
     def guard(self, engine: Engine) -> None:
@@ -48,6 +49,16 @@ class Deadlines:
         """Let this driver's connection take as long as it needs, until it is given back."""
         with self._lock:
             self._in_use.pop(id(connection), None)
+
+    def restart(self, connection: Any) -> None:
+        """Give this driver's connection its whole time again: it has answered."""
+        with self._lock:
+            self._in_use[id(connection)] = (time.monotonic() + self._longest, connection)
+
+    def has_cut(self, connection: Any) -> bool:
+        """Tell whether this driver's connection was cut, and did not fail for a reason of its own."""
+        with self._lock:
+            return connection in self._cut
 
     def _welcome(self, _connection: object, record: Any) -> None:
         record.info.update(deadlines=self, used=time.monotonic())
@@ -78,8 +89,9 @@ class Deadlines:
         now = time.monotonic()
         with self._lock:
             overdue = [(key, c) for key, (deadline, c) in self._in_use.items() if now > deadline]
-            for key, _ in overdue:
+            for key, connection in overdue:
                 del self._in_use[key]
+                self._cut.add(connection)
             self._watching = bool(self._in_use)
         for _, connection in overdue:
             _cut(connection)
@@ -88,9 +100,14 @@ class Deadlines:
 
 def lift(connection: Connection) -> None:
     """Let a transaction take as long as it needs; for migrations."""
-    guard = connection.info.get("deadlines")
-    if guard is not None:
+    if (guard := connection.info.get("deadlines")) is not None:
         guard.lift(connection.connection.driver_connection)
+
+
+def restart(connection: Connection) -> None:
+    """Give a transaction its whole time again, for an answer that comes in many pieces."""
+    if (guard := connection.info.get("deadlines")) is not None:
+        guard.restart(connection.connection.driver_connection)
 
 
 def _has_news(connection: Any) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from monitor import deadlines
+from monitor.deadlines import Deadlines, lift
 from monitor.errors import StoreError
-from monitor.store import deadlines
-from monitor.store.deadlines import Deadlines, lift
 from monitor.store.engine import open_engine, reading, writing
 
 pytestmark = pytest.mark.postgres
