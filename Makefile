@@ -60,6 +60,10 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 	$(BIN)/python -m benchmarks.bench_histogram
 	$(BIN)/python -m benchmarks.bench_commands
 
+.PHONY: torture
+torture: $(VENV)/.dev  ## Kills, stalls, outages, full disks, hostile input, a week's soak; half an hour (PARTS="kills soak" for some).
+	$(BIN)/python -m benchmarks.torture $(PARTS)
+
 .PHONY: demo-seeds
 demo-seeds: $(VENV)/.core  ## Play the demo with five seeds and check its signatures.
 	$(BIN)/python -m benchmarks.check_demo

@@ -1,0 +1,66 @@
+"""The whole torture, or the parts that are named: prints every table and keeps all figures in one file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+
+import structlog
+from rich.console import Console
+
+from benchmarks.figures import Figure, Figures
+from benchmarks.torture.report import missed
+
+PARTS = (
+    "kills",
+    "stalls",
+    "outages",
+    "replicas",
+    "pooler",
+    "clocks",
+    "disk",
+    "ending",
+    "hanging",
+    "fuzz",
+    "edges",
+    "hostile",
+    "secrets",
+    "ssrf",
+    "size",
+    "throughput",
+    "soak",
+)
+
+
+def torture() -> int:
+    """Run the parts in order; a part that cannot run here says why and is told as missing."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.torture", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them if left out")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is the whole; less is quicker")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    console, failures = Console(), list[str]()
+    for part in arguments.parts or PARTS:
+        console.rule(part)
+        began = time.monotonic()
+        try:
+            figures = importlib.import_module(f"benchmarks.torture.{part}").run(arguments.scale)
+        except Exception as error:  # noqa: BLE001 the other parts are still worth running
+            console.print(f"[red]{part}: {type(error).__name__}: {error}")
+            failures.append(f"{part}: did not end: {error}")
+            continue
+        kept = Figures(f"torture-{part}", seed=1, runs=1, quick=arguments.scale < 1.0)
+        kept.figures.extend(Figure(**values) for values in figures)
+        kept.write()
+        console.print(f"{part}: {time.monotonic() - began:.0f} s")
+        failures += [f"{part}: {sentence}" for sentence in missed(figures)]
+    for failure in failures:
+        console.print(f"[red]{failure}", soft_wrap=True)
+    console.print("everything reached its bar" if not failures else f"{len(failures)} bars missed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(torture())
