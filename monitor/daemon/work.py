@@ -22,6 +22,8 @@ from monitor.wiring import Deployment
 log = structlog.get_logger("driftmon")
 
 MAX_ATTEMPTS = 5
+BASELINES = 256
+"""Baselines kept in memory, about 1 MB each; of more collections those used last."""
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0
 """Seconds: a failed window waits twice the first, then twice as long each time, up to the longest."""
 
@@ -109,12 +111,16 @@ class Graph:
                 f"collection {collection!r} has no baseline: run `driftmon baseline build {collection}`"
             )
         with self._lock:
-            known = self._baselines.get(collection)
+            known = self._baselines.pop(collection, None)
         if known is None or known[0] != info.id:
             # Outside the lock: a large baseline that is slow to load holds up its own collection only.
             known = info.id, unpack(self.store.baseline_data(info.id))
-            with self._lock:
-                self._baselines[collection] = known
+        with self._lock:
+            self._baselines[collection] = (
+                known  # the newest is last, the first is the one not used for longest
+            )
+            while len(self._baselines) > BASELINES:
+                del self._baselines[next(iter(self._baselines))]
         return known
 
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from monitor.daemon import Daemon
 from monitor.daemon import daemon as module
+from monitor.daemon import work
 from monitor.daemon.work import MAX_ATTEMPTS
 from monitor.errors import EdgeError, LeaseLostError, StoreError
 from monitor.records import Outcome
@@ -207,6 +208,16 @@ def test_a_new_baseline_is_used_from_the_next_window_on(make: Make) -> None:
     with reading(bench.store.engine) as connection:
         used = connection.exec_driver_sql("SELECT baseline_id FROM windows ORDER BY start_at").all()
     assert [row[0] for row in used] == [1, second]
+
+
+def test_only_so_many_baselines_are_kept_in_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "BASELINES", 2)
+    bench = make("a", "b", "c")
+    for _ in range(2):
+        bench.pass_windows(1)
+        bench.tick()
+    assert [bench.states(name) for name in "abc"] == [{"done": 2}] * 3
+    assert list(bench.daemon.crew.graph._baselines) == ["b", "c"]
 
 
 class Forgetful(Store):
