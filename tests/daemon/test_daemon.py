@@ -12,9 +12,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.daemon import Daemon
+from monitor.daemon import Daemon, work
 from monitor.daemon import daemon as module
-from monitor.daemon import work
 from monitor.daemon.work import MAX_ATTEMPTS
 from monitor.errors import EdgeError, LeaseLostError, StoreError
 from monitor.records import Outcome
