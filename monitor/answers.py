@@ -73,7 +73,7 @@ def _without_nan(ids: Sequence[Sequence[str]], scores: VectorArray) -> Ranking:
     kept_ids: list[list[str]] = []
     kept = np.full_like(scores, np.nan)
     for i, row in enumerate(ids):
-        places = np.flatnonzero(~np.isnan(scores[i, : len(row)]))
+        places = np.flatnonzero(~np.isnan(scores[i, : len(row)])).tolist()
         kept[i, : len(places)] = scores[i, places]
         kept_ids.append([row[place] for place in places])
     return Ranking(kept_ids, kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,12 +19,15 @@ from monitor.stats.vector_pass import accept, squared_norms, summarise_vectors
 CHANGED = 1e-3
 """1 - cos (or relative distance) beyond which a stored vector counts as another one; half precision makes 1e-6."""
 
+_LARGEST_SCORE = 1e300
+"""No measure gives more; sums and differences of scores below it are finite. NaN is not below it either."""
+
 
 def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]:
     """Return per query the top score, the mean score and the margin, higher meaning better; one value per query.
 
-    Pooling all k scores of a query instead would count one observation k times. A query with a score that is not
-    finite is left out of all three.
+    Pooling all k scores of a query instead would count one observation k times. A query with a score that is NaN,
+    Inf or near the end of the numbers is left out of all three.
     """
     sign = 1.0 if direction == "similarity" else -1.0
     scored = [np.asarray(r.scores, dtype=np.float64) * sign for r in sample.records if _scored(r)]
@@ -37,7 +39,7 @@ def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]
 
 
 def _scored(record: Record) -> bool:
-    return bool(record.scores) and all(map(math.isfinite, record.scores or ()))
+    return bool(record.scores) and all(abs(score) < _LARGEST_SCORE for score in record.scores or ())
 
 
 def profile_queries(

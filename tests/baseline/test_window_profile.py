@@ -47,6 +47,19 @@ def test_no_scores_are_no_columns() -> None:
     assert all(column.shape == (0,) for column in score_columns(with_scores(None), "similarity").values())
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_score_that_is_no_number_leaves_its_query_out_and_is_counted(bad: float, place: int) -> None:
+    scores = [0.9, 0.5, 0.1]
+    scores[place] = bad
+    sample = with_scores(tuple(scores), (0.4, 0.2), None)
+    columns = score_columns(sample, "similarity")
+    assert {name: len(column) for name, column in columns.items()} == {"top1": 1, "mean": 1, "margin": 1}
+    profile = profile_log(world.full_baseline(), sample)
+    assert profile.count("scores.nonfinite") == 1
+    assert profile.count("scores.missing") == 1
+
+
 def turned(baseline: Baseline) -> tuple[Profile, Profile]:
     """The same log as similarities and, on a baseline built for it, as distances."""
     windows = world.quiet_windows(4, 80)

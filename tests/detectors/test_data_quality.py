@@ -73,3 +73,26 @@ def test_duplicates_are_told() -> None:
 def test_bad_options_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         DataQuality(**{name: value})
+
+
+def test_scores_that_are_no_numbers_make_a_window_invalid() -> None:
+    assert measure(scores__answers=80, scores__nonfinite=4).status == "ok"
+    reading = measure(scores__answers=80, scores__nonfinite=5)
+    assert reading.status == "invalid"
+    assert reading.value == pytest.approx(5 / 80)
+    assert reading.detail["bad_scores_share"] == pytest.approx(5 / 80)
+
+
+@pytest.mark.parametrize("kind", ["nonfinite", "zero"])
+def test_new_documents_without_a_usable_vector_make_a_window_invalid(kind: str) -> None:
+    assert measure(corpus__n=95, **{f"corpus__{kind}": 5}).status == "ok"
+    reading = measure(corpus__n=94, **{f"corpus__{kind}": 6})
+    assert reading.status == "invalid"
+    assert reading.detail["bad_documents_share"] == pytest.approx(0.06)
+    assert measure(**{f"corpus__{kind}": 30}).value == 1.0
+
+
+def test_good_data_tells_of_no_scores_and_no_documents() -> None:
+    assert not {"bad_scores_share", "bad_documents_share"} & set(
+        measure(corpus__n=40, scores__answers=90).detail
+    )
