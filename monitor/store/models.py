@@ -210,6 +210,15 @@ class CollectionRow(Base):
     updated_at: Mapped[datetime]
 
 
+class RetentionRow(Base):
+    """How far a step of retention has come in a collection: everything before ``reached`` is dealt with."""
+
+    __tablename__ = "retention"
+    collection: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    reached: Mapped[datetime]
+
+
 class IncidentRow(Base):
     """A run of windows in drift; at most one per collection is open.
 
