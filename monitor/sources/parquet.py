@@ -42,10 +42,9 @@ def read_parquet(path: Path, columns: ColumnMap, reader: RowReader) -> Iterator[
         vector = columns.get("vector")
         number = 0
         for group in range(file.num_row_groups):
-            metadata = file.metadata.row_group(group)
-            span = _time_span(metadata, str(columns["at"]))
+            span = _time_span(file, group, str(columns["at"]))
             if span is not None and not reader.overlaps(*span):
-                number += metadata.num_rows
+                number += file.metadata.row_group(group).num_rows
                 reader.inside = False  # what has no time in the next group follows a row outside
                 continue
             for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted):
@@ -77,23 +76,27 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a name in a broken footer
         raise EdgeError(f"log file {path}: cannot be read ({error}); repair it or move it away") from error
 
 
-def _time_span(metadata: Any, name: str) -> tuple[datetime, datetime] | None:
+def _time_span(file: Any, group: int, name: str) -> tuple[datetime, datetime] | None:
     """Return the first and last time of a row group, None where its statistics do not tell for every row."""
-    for place in range(metadata.num_columns):
-        column = metadata.column(place)
-        statistics = column.statistics if column.path_in_schema == name else None
-        if statistics is not None and statistics.has_min_max and statistics.null_count == 0:
-            try:
-                first, last = statistics.min, statistics.max
-            except (ValueError, OverflowError):
-                return None
-            # Only timestamps: texts and numbers of mixed units are not in the order of time.
-            if isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo:
-                return first, last
+    places = [place for place in range(len(file.schema)) if file.schema.column(place).path == name]
+    if len(places) != 1:
+        return None
+    # Over broken metadata of a column pyarrow ends the whole process. To read a row of it first raises instead.
+    next(file.iter_batches(1, row_groups=[group], columns=[name]), None)
+    statistics = file.metadata.row_group(group).column(places[0]).statistics
+    if statistics is None or not statistics.has_min_max or statistics.null_count != 0:
+        return None
+    try:
+        first, last = statistics.min, statistics.max
+    except (ValueError, OverflowError):
+        return None
+    # Only timestamps: texts and numbers of mixed units are not in the order of time.
+    if isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo:
+        return first, last
     return None
 
 
