@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Row, ScalarSelect, Select, func, literal, select
@@ -84,6 +84,10 @@ _COUNTS = (
 )
 
 
+LONGEST = timedelta(days=1)
+"""What windows are rolled up to at most."""
+
+
 class PastWindow(NamedTuple):
     """A done window as reports show it."""
 
@@ -148,13 +152,17 @@ def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[Collectio
 def load_history(
     engine: Engine, collection: str, since: datetime, until: datetime, limit: int = 1000
 ) -> list[PastWindow]:
-    """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first."""
+    """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first.
+
+    One that was rolled up and reaches into the span belongs to it, or an hour asked for long after would be empty.
+    """
     chosen = (
         select(WindowRow.__table__)
         .where(
             WindowRow.collection == collection,
             WindowRow.state == "done",
-            WindowRow.start_at >= since,
+            WindowRow.start_at > since - LONGEST,
+            WindowRow.end_at > since,
             WindowRow.start_at < until,
         )
         .order_by(WindowRow.start_at.desc())

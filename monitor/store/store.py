@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.records import BaselineInfo, CollectionStatus, Outcome
-from monitor.store import baselines, evidence, ledger, outcomes, planning, schema, status
+from monitor.store import baselines, evidence, ledger, outcomes, planning, retention, schema, status
 from monitor.store.baselines import AuditEntry
 from monitor.store.engine import database_file, describe, open_engine
 from monitor.store.evidence import CollectionState
 from monitor.store.ledger import CRASH_LIMIT, Claim
 from monitor.store.lock import hold
+from monitor.store.retention import Retained, Retention
 from monitor.store.status import PastWindow, WindowError
 
 
@@ -24,8 +25,8 @@ from monitor.store.status import PastWindow, WindowError
 class Store:
     """One database: the window ledger, baselines, incidents, and what is known of each collection.
 
-    Every method is one transaction, safe from many threads and (on PostgreSQL) many replicas, and raises
-    `StoreError` when the database fails.
+    Every method but `retain` is one transaction; all are safe from many threads and (on PostgreSQL) many
+    replicas, and raise `StoreError` when the database fails.
     """
 
     engine: Engine = field(repr=False)
@@ -157,6 +158,12 @@ class Store:
     ) -> list[PastWindow]:
         """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first."""
         return status.load_history(self.engine, collection, since, until, limit)
+
+    def retain(
+        self, collection: str, policy: Retention, now: datetime, limit: int = retention.LIMIT
+    ) -> Retained:
+        """Roll up and drop what is old, in several small transactions; see :func:`monitor.store.retention.retain`."""
+        return retention.retain(self.engine, collection, policy, now, limit)
 
     def window_errors(self, collection: str, limit: int = 100) -> list[WindowError]:
         """Return the windows that failed and are not done, oldest first."""
