@@ -50,7 +50,7 @@ KINDS = {"jsonl.gz": whole_gzip, "parquet": whole_parquet}
 
 
 def read_broken(kind: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
-    """Read ``count`` files, each broken in its own way; return how many were read, refused, and what else was raised."""
+    """Read ``count`` files, each broken in its own way; return what became of them."""
     rng = np.random.default_rng(seed)
     whole = KINDS[kind]()
     path = folder / f"log.{kind}"

@@ -8,9 +8,16 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks.torture import edges
+from benchmarks.torture import edges, fuzz
+from benchmarks.torture.accounts import KEPT
+from benchmarks.torture.mutations import NOW, WINDOWS, as_row, good_record, is_same
+from monitor.records import Record, Rejection
+from monitor.sources.file import FileSource
 
 
 def test_no_broken_edge_leaves_a_number_that_is_none(tmp_path: Path) -> None:
@@ -32,3 +39,50 @@ def test_a_broken_file_is_read_or_refused_and_ends_no_process(kind: str) -> None
     assert told["raised"] == []
     assert told["read"] + told["refused"] == 1000
     assert told["refused"] > 300
+
+
+def test_each_fuzzed_entry_is_a_record_or_rejected_once(tmp_path: Path, postgres_database: str) -> None:
+    accounts = fuzz.torture(0.02, tmp_path, postgres_database)
+    assert set(accounts) == {"JSON lines", "broken files", "Parquet", "SQLite", "PostgreSQL"}
+    for account in accounts.values():
+        assert (account.crashes, account.defects) == ([], [])
+        assert (account.lost, account.changed, account.unaccounted) == (0, 0, 0)
+    assert sum(account.good for account in accounts.values()) > 900
+    assert all(
+        accounts[kind].rejected.total() > 50 for kind in ("JSON lines", "Parquet", "SQLite", "PostgreSQL")
+    )
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+_FIELDS = st.sampled_from([*as_row(good_record(np.random.default_rng(0), 0)), "other"])
+_LINES = st.binary(max_size=60) | st.builds(
+    lambda at, fields: json.dumps({"id": "x", **at, **fields}).encode(),
+    st.fixed_dictionaries({"at": st.just("2026-03-02T00:05:00Z") | _VALUES}),
+    st.dictionaries(_FIELDS, _VALUES, max_size=5),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_LINES, max_size=8))
+def test_whatever_a_line_holds_its_neighbours_are_read(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    rng = np.random.default_rng(len(lines))
+    first, last = (good_record(rng, i) for i in range(2))
+    hostile = [line.replace(b"\n", b" ") for line in lines]
+    given_lines = [json.dumps(as_row(first)).encode(), *hostile, json.dumps(as_row(last)).encode()]
+    path = tmp_path_factory.getbasetemp() / "hypothesis.jsonl"
+    path.write_bytes(b"\n".join(given_lines))
+    source = FileSource(str(path))
+    object.__setattr__(source, "clock", lambda: NOW)
+    for _ in range(2):  # the second time by what was learnt of the file
+        entries = [e for start, end in WINDOWS for e in source.read(start, end)]
+        records = [e for e in entries if isinstance(e, Record)]
+        rejected = [e for e in entries if isinstance(e, Rejection) and e.reason not in KEPT]
+        assert len(records) + len(rejected) == sum(not line.isspace() and line != b"" for line in given_lines)
+        for good in (first, last):
+            assert any(is_same(record, good) for record in records)
