@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
 from monitor.profile import Profile, counts_profile, merge, vectors_profile
-from monitor.records import CorpusSample, Direction, Ranking, Record, Sample
+from monitor.records import CorpusSample, Direction, Ranking, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
 from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
@@ -30,16 +31,19 @@ def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]
     Inf or near the end of the numbers is left out of all three.
     """
     sign = 1.0 if direction == "similarity" else -1.0
-    scored = [np.asarray(r.scores, dtype=np.float64) * sign for r in sample.records if _scored(r)]
-    return {
-        "top1": np.array([s[0] for s in scored]),
-        "mean": np.array([s.mean() for s in scored]),
-        "margin": np.array([s[0] - s[1] for s in scored if len(s) > 1]),
-    }
-
-
-def _scored(record: Record) -> bool:
-    return bool(record.scores) and all(abs(score) < _LARGEST_SCORE for score in record.scores or ())
+    of_length: dict[int, list[tuple[float, ...]]] = defaultdict(list)
+    for record in sample.records:
+        if record.scores:
+            of_length[len(record.scores)].append(record.scores)
+    columns: dict[str, list[FloatArray]] = {"top1": [], "mean": [], "margin": []}
+    for length, scores in of_length.items():  # answers of one length are one array
+        table = np.array(scores, dtype=np.float64) * sign
+        table = table[(np.abs(table) < _LARGEST_SCORE).all(axis=1)]
+        columns["top1"].append(table[:, 0])
+        columns["mean"].append(table.mean(axis=1))
+        if length > 1:
+            columns["margin"].append(table[:, 0] - table[:, 1])
+    return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
 
 
 def profile_queries(
@@ -69,7 +73,7 @@ def profile_log(baseline: Baseline, sample: Sample) -> Profile:
         scores__answers=answered,
         scores__empty=len(sample.records) - answered,
         scores__missing=sum(1 for r in sample.records if r.hits and not r.scores),
-        scores__nonfinite=sum(1 for r in sample.records if r.scores and not _scored(r)),
+        scores__nonfinite=sum(1 for r in sample.records if r.scores) - len(columns["top1"]),
     )
     return merge(quality, Profile(baseline.basis, scores))
 

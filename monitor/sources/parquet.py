@@ -40,7 +40,7 @@ def read_parquet(path: Path, columns: ColumnMap, reader: RowReader) -> Iterator[
         check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
         wanted = [name for name in reader.names if name in existing]
         vector = columns.get("vector")
-        number = 0
+        number, place = 0, f"{path}:row "
         for group in range(file.num_row_groups):
             span = _time_span(file, group, str(columns["at"]))
             if span is not None and not reader.overlaps(*span):
@@ -52,7 +52,7 @@ def read_parquet(path: Path, columns: ColumnMap, reader: RowReader) -> Iterator[
                 absent = [None] * batch.num_rows
                 for values in zip(*(lists.get(name, absent) for name in reader.names), strict=True):
                     number += 1
-                    yield f"{path}:row {number}", values
+                    yield place + str(number), values
 
 
 def check_parquet_columns(path: Path, columns: ColumnMap, existing: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from monitor.records import VectorArray
 
 VectorDtype = Literal["float32", "float16"]
 
+_ALL_TEXT, _ALL_FLOATS = {str}, {float}
+_FLOAT32 = np.dtype(np.float32)
+_DECODER = json.JSONDecoder()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_BELOW = 1e11
 """Epoch numbers from here on are milliseconds: in seconds the year 5138, in milliseconds March 1973."""
@@ -50,6 +54,8 @@ def read_time(value: Any, zone: tzinfo | None) -> datetime:
         moment = _moment(value)
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
+        if zone is UTC:
+            return moment.replace(tzinfo=UTC)
         if zone is not None:
             return moment.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError) as error:
@@ -92,6 +98,8 @@ def read_vector(value: Any, dtype: VectorDtype = "float32") -> VectorArray | Non
     """Return numbers, their JSON text or a little-endian blob as ``(d,)`` float32; raises `FlawError`."""
     if value is None:
         return None
+    if isinstance(value, np.ndarray) and value.dtype == _FLOAT32 and value.ndim == 1:
+        return value.copy()  # it may be a view, and a record must not keep its whole batch alive
     if isinstance(value, bytes | bytearray | memoryview):
         try:
             numbers = np.frombuffer(bytes(value), dtype="<f4" if dtype == "float32" else "<f2")
@@ -122,6 +130,8 @@ def read_hits(
         return (), None  # a log that writes NULL for "nothing found"
     if not isinstance(value, list | tuple):
         raise FlawError("bad_hits", kind_of(value))
+    if set(map(type, value)) == _ALL_TEXT:  # nearly every log: no hit needs a look of its own
+        return _checked_ids(value), None
     ids: list[str] = []
     scores: list[Any] = []
     for hit in value:
@@ -137,9 +147,13 @@ def read_hits(
                 scores.append(score)
         else:
             ids.append(_plain_id(hit, "bad_hits"))
-    if not all(ids) or not is_text("".join(ids)):
+    return _checked_ids(ids), scores or None
+
+
+def _checked_ids(ids: Sequence[str]) -> tuple[str, ...]:
+    if "" in ids or not is_text("".join(ids)):
         raise FlawError("bad_hits", "an id is empty or not UTF-8")
-    return tuple(ids), scores or None
+    return tuple(ids)
 
 
 def read_scores(value: Any, hits: int | None) -> tuple[float, ...] | None:
@@ -153,7 +167,11 @@ def read_scores(value: Any, hits: int | None) -> tuple[float, ...] | None:
         return None
     if not isinstance(value, list | tuple):
         raise FlawError("bad_scores", kind_of(value))
-    scores = tuple(number for number in map(_number, value) if number is not None)
+    # Of floats alone the sum tells at once: it is finite only where every one of them is.
+    if set(map(type, value)) == _ALL_FLOATS and math.isfinite(sum(value)):
+        scores = tuple(value)
+    else:
+        scores = tuple(number for number in map(_number, value) if number is not None)
     if len(scores) < len(value):
         raise FlawError("bad_scores", "not all are finite numbers")
     if hits is not None and len(scores) != hits:
@@ -194,7 +212,8 @@ def is_text(value: Any) -> bool:
 def parse_json(text: str, reason: str) -> Any:
     """Return what the JSON text says; raises `FlawError` with ``reason``."""
     try:
-        return json.loads(text)
+        value, end = _DECODER.raw_decode(text)
+        return value if end == len(text) else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FlawError(reason, "text that is not JSON") from error
 

@@ -93,19 +93,29 @@ def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
         raise ValueError(f"centroids {centroids.shape} and counts {counts.shape} must be (K, d) and (K,)")
     group = np.arange(len(centroids), dtype=np.int64)
     weight = counts.astype(np.float64) + 0.5  # an empty cell still has a place
-    means: FloatArray = centroids.astype(np.float64)
-    alive = list(range(len(centroids)))
-    while len(alive) > k:
-        smallest = min(alive, key=lambda g: (weight[g], g))
-        alive.remove(smallest)
-        gaps = np.square(means[alive] - means[smallest]).sum(axis=1)
-        target = alive[int(gaps.argmin())]
-        both = weight[target] + weight[smallest]
-        means[target] = (weight[target] * means[target] + weight[smallest] * means[smallest]) / both
-        weight[target] = both
+    gaps = _squared_gaps(centroids.astype(np.float64))
+    for _ in range(len(centroids) - k):
+        smallest = int(weight.argmin())
+        target = int(gaps[smallest].argmin())
+        # The squared distances of a weighted mean follow from those of its parts (Lance & Williams 1967, centroid).
+        a, b = weight[target], weight[smallest]
+        row = (a * gaps[target] + b * gaps[smallest]) / (a + b) - a * b * gaps[target, smallest] / (
+            a + b
+        ) ** 2
+        gaps[target], gaps[:, target] = row, row
+        gaps[target, target] = gaps[smallest] = gaps[:, smallest] = np.inf
+        weight[target], weight[smallest] = a + b, np.inf
         group[group == smallest] = target
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.int64)[inverse]
+
+
+def _squared_gaps(rows: FloatArray) -> FloatArray:
+    """Return the squared Euclidean distances between all rows, ``(K, K)``; a row has none to itself."""
+    squared = np.einsum("ij,ij->i", rows, rows)
+    gaps: FloatArray = np.maximum(squared[:, None] + squared[None, :] - 2.0 * (rows @ rows.T), 0.0)
+    np.fill_diagonal(gaps, np.inf)
+    return gaps
 
 
 def _usable(vectors: NDArray[Any], *, normalise: bool) -> VectorArray:
