@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 
+from monitor.baseline.codec import pack
 from monitor.canary_texts import CANARY_TEXTS
 from monitor.pipeline import Collection, History, walk
 from monitor.protocols import TextKind
@@ -109,8 +110,8 @@ def make_index(documents: VectorArray, moment: int) -> FakeIndex:
     return FakeIndex(tuple(ids[i] for i in order), documents[order])
 
 
-def make_outcomes(number: int, records: int = 300) -> list[Outcome]:
-    """Return the outcomes of ``number`` windows in a row after a baseline of 24, each with twenty readings."""
+def make_outcomes(number: int, records: int = 300) -> tuple[bytes, list[Outcome]]:
+    """Return a packed baseline of 24 windows and the outcomes of the ``number`` after them, twenty readings each."""
     documents = make_documents()
     collection = make_collection(documents, records)
     spans = [Window("docs", START + i * QUARTER, START + (i + 1) * QUARTER) for i in range(24 + number)]
@@ -121,7 +122,7 @@ def make_outcomes(number: int, records: int = 300) -> list[Outcome]:
         outcome = walk(span, now, baseline, 1, history, threshold=20.0)
         history = replace(history, evidence=outcome.evidence or (), corpus_seen=outcome.corpus_seen)
         outcomes.append(_fill(outcome))
-    return outcomes
+    return pack(baseline), outcomes
 
 
 def _fill(outcome: Outcome) -> Outcome:

@@ -280,7 +280,7 @@ def test_rejected_entries_add_up_and_are_emptied_after_their_time(store: Store, 
     fill(docs, 16, MIDNIGHT + HOUR)
     assert store.retain("docs", POLICY, MIDNIGHT + 3 * HOUR).rolled_up == 3
     with reading(store.engine) as connection:
-        kept = connection.scalar(select(WindowRow.rejected).order_by(WindowRow.start_at).limit(1))
+        kept: Any = connection.scalar(select(WindowRow.rejected).order_by(WindowRow.start_at).limit(1))
     assert kept["duplicates"] == 4
     assert kept["counts"] == {"no_id": 8, "r0": 1, "r1": 1, "r2": 1, "r3": 1}
     assert [example["where"] for example in kept["examples"]] == [f"row {i}" for i in range(4)]
