@@ -15,6 +15,7 @@ from monitor.pipeline import Collection
 from monitor.plugins import available, build, build_named, takes
 from monitor.protocols import Detector, Embedder, Index, LogSource
 from monitor.sources.suite import load_suite
+from monitor.store import Retention
 
 DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("data_quality", {}),
@@ -44,6 +45,7 @@ class Deployment:
     config: Config
     collections: Mapping[str, Collection]
     thresholds: Mapping[str, float]
+    retention: Retention = field(default_factory=Retention)
     files: frozenset[Path] = frozenset()
     """What the configuration was read from; a change of one is a reason to read it again."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
@@ -68,7 +70,11 @@ def wire(config: Config, base: Path) -> Deployment:
         name: wire_collection(name, settings, base, f"collections.{name}")
         for name, settings in config.collections.items()
     }
-    return Deployment(config, collections, share_budget(config, collections))
+    try:
+        retention = Retention(**dict(config.retention))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return Deployment(config, collections, share_budget(config, collections), retention)
 
 
 def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str) -> Collection:

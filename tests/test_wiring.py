@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 
 from monitor import plugins
 from monitor.canary_texts import CANARY_TEXTS
-from monitor.config import parse_config
+from monitor.config import RetentionConfig, parse_config
 from monitor.detectors.score_psi import ScorePSI
 from monitor.errors import ConfigError
 from monitor.pipeline import Collection
+from monitor.store import Retention
 from monitor.wiring import DEFAULT_DETECTORS, Deployment, edges, wire, wire_detectors
 
 SECRET = "s3cr3t-word"  # noqa: S105 it must be found nowhere
@@ -221,3 +223,14 @@ def test_a_hook_that_nothing_would_call_is_refused(base: Path) -> None:
     data = {"collections": {"docs": {"source": SOURCE}}, "notify": [{"type": "webhook"}]}
     with pytest.raises(ConfigError, match="notify: this release has no on-call hooks"):
         wire(parse_config(data, base / "driftmon.yaml"), base)
+
+
+def test_retention_has_the_store_s_own_defaults() -> None:
+    assert dict(RetentionConfig()) == asdict(Retention())
+
+
+def test_a_retention_that_contradicts_itself_is_refused_with_its_path() -> None:
+    collections = {"docs": {"source": {"type": "file", "path": "log.jsonl"}}}
+    config = parse_config({"collections": collections, "retention": {"hourly": "1d"}}, Path("driftmon.yaml"))
+    with pytest.raises(ConfigError, match=r"retention\.hourly .* is shorter than retention\.windows"):
+        wire(config, Path())

@@ -5,7 +5,14 @@ from __future__ import annotations
 from monitor.config.durations import parse_duration
 from monitor.config.expansion import Expansion, expand
 from monitor.config.loading import Loaded, anchor, load_config, parse_config, read_config
-from monitor.config.models import CollectionConfig, Config, LogConfig, TracingConfig, WebConfig
+from monitor.config.models import (
+    CollectionConfig,
+    Config,
+    LogConfig,
+    RetentionConfig,
+    TracingConfig,
+    WebConfig,
+)
 
 __all__ = [
     "CollectionConfig",
@@ -13,6 +20,7 @@ __all__ = [
     "Expansion",
     "Loaded",
     "LogConfig",
+    "RetentionConfig",
     "TracingConfig",
     "WebConfig",
     "anchor",

@@ -9,7 +9,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from monitor.config.models import BudgetConfig, CollectionConfig, Config, LogConfig, TracingConfig, WebConfig
+from monitor.config.models import (
+    BudgetConfig,
+    CollectionConfig,
+    Config,
+    LogConfig,
+    RetentionConfig,
+    TracingConfig,
+    WebConfig,
+)
 
 _QUOTED = re.compile(r"'[^']{2,}'")
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -17,6 +25,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "web": WebConfig,
     "log": LogConfig,
     "tracing": TracingConfig,
+    "retention": RetentionConfig,
 }
 
 

@@ -93,6 +93,22 @@ class TracingConfig(_Model):
         return value
 
 
+class RetentionConfig(_Model):
+    """How long the monitor's own database keeps what; docs/decisions/0008-retention.md has the sizes."""
+
+    windows: Duration = Field(default=timedelta(days=2), description="Windows at full resolution.")
+    hourly: Duration = Field(default=timedelta(days=14), description="Windows rolled up to hours.")
+    daily: Duration = Field(default=timedelta(days=400), description="Windows rolled up to days.")
+    profiles: Duration = Field(
+        default=timedelta(days=90), description="Mergeable profiles, at any resolution."
+    )
+    rejected: Duration = Field(default=timedelta(days=7), description="Examples of unusable log entries.")
+    parked: Duration = Field(default=timedelta(days=30), description="Windows that failed on every attempt.")
+    incidents: Duration = Field(
+        default=timedelta(days=400), description="Resolved incidents and what was told of them."
+    )
+
+
 class CollectionConfig(_Model):
     """One retrieval surface to watch."""
 
@@ -174,6 +190,7 @@ class Config(_Model):
     budget: BudgetConfig = BudgetConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
+    retention: RetentionConfig = RetentionConfig()
     tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
     workers: int | None = Field(
         default=None,

@@ -43,6 +43,8 @@ NOTICE = 1.0
 """Seconds between two looks at which windows have become slow."""
 DRAIN = 18.0
 """Seconds that windows in work are given to end when the process is told to stop; Kubernetes kills after 30."""
+RETAIN = 1.0
+"""Seconds of a tick that retention may take; it is never in a hurry."""
 RELEASE = 5.0
 """Seconds that giving the remaining windows back may take; the store may be away just then."""
 
@@ -80,6 +82,8 @@ class Daemon:
     _lacking: set[str] = field(default_factory=set, repr=False)
     _planned: dict[str, datetime] = field(default_factory=dict, repr=False)
     """Up to where each collection is planned, so that most ticks need not ask."""
+    _retained: int = field(default=0, repr=False)
+    """The collection that retention looks at next, by its place among the names."""
     _shown: int = field(default=0, repr=False)
     """How many windows had ended when the snapshot was read."""
 
@@ -161,6 +165,7 @@ class Daemon:
             self._plan()
             self.crew.wake()
             self._publish()
+            self._retain()
         except StoreError as error:
             self._trouble = str(error)
             log.warning("tick failed", error=str(error))
@@ -283,6 +288,19 @@ class Daemon:
         self.exporter.publish(self._snapshot)
         self._shown = ended
         self._trouble = None
+
+    def _retain(self) -> None:
+        """Roll up and drop what is old, for as many collections as a few seconds allow; the next tick goes on."""
+        names = sorted(self.deployment.collections)
+        began = self.stopwatch()
+        for offset in range(len(names)):
+            name = names[(self._retained + offset) % len(names)]
+            if self.stopwatch() - began > RETAIN:
+                self._retained = (self._retained + offset) % len(names)
+                return
+            done = self.store.retain(name, self.deployment.retention, self.clock())
+            if done.rolled_up or done.deleted or done.parked:
+                log.debug("retained", collection=name, rolled_up=done.rolled_up, deleted=done.deleted)
 
     def _notice(self, job: Job) -> None:
         """Look after the crew between ticks; bring the tick forward for a reload, and to show what is done."""

@@ -96,6 +96,14 @@ class Bench:
                 raise TimeoutError("the crew is still at work after 20 s")
             threading.Event().wait(0.002)
 
+    def spans(self, name: str) -> list[tuple[datetime, datetime]]:
+        """Start and end of each window, in order."""
+        with reading(self.store.engine) as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT start_at, end_at FROM windows WHERE collection = ? ORDER BY start_at", (name,)
+            )
+            return [(datetime.fromisoformat(row[0]), datetime.fromisoformat(row[1])) for row in rows]
+
     def states(self, name: str) -> dict[str, int]:
         return dict(Counter(state for state, _ in self.windows(name)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +217,18 @@ def test_only_so_many_baselines_are_kept_in_memory(make: Make, monkeypatch: pyte
         bench.tick()
     assert [bench.states(name) for name in "abc"] == [{"done": 2}] * 3
     assert list(bench.daemon.crew.graph._baselines) == ["b", "c"]
+
+
+def test_old_windows_are_rolled_up_along_the_way(make: Make) -> None:
+    bench = make("docs", "wiki")
+    bench.pass_windows(8)
+    bench.tick()
+    bench.now += timedelta(days=5)
+    bench.tick()
+    lengths = [end - start for start, end in bench.spans("wiki")]
+    assert lengths[0] == timedelta(hours=1)
+    assert bench.daemon.ready() is None
+    assert bench.daemon.status()["collections"][1]["state"] == "quiet"
 
 
 class Forgetful(Store):
