@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.embedders.model_folder import PICKLES, refuse_unsafe
+from monitor.embedders.texts import check_texts, encodable
 from monitor.errors import EdgeError
 from monitor.threads import limit_blas_threads
 
@@ -77,14 +78,10 @@ class SentenceTransformersEmbedder:
 
     def embed_batches(self, texts: Sequence[str], kind: TextKind = "query") -> Iterator[VectorArray]:
         """Yield the vectors in the order of the texts, some batches at a time: callers can show progress."""
-        if isinstance(texts, str):
-            raise TypeError("embed() takes a sequence of texts, not one text; put it into a list")
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {position} is {type(text).__name__}; embed() takes texts")
+        check_texts(texts)
         step = self.batch_size * BATCHES_AT_ONCE
         for start in range(0, len(texts), step):
-            vectors = self._encode([_encodable(t) for t in texts[start : start + step]], kind)
+            vectors = self._encode([encodable(t) for t in texts[start : start + step]], kind)
             broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
             if broken.size:
                 raise EdgeError(
@@ -214,11 +211,6 @@ def _thread_count() -> int:
     """Return the share of the CPU quota that `limit_blas_threads` or the operator has set."""
     count = os.environ.get("OMP_NUM_THREADS", "1").split(",")[0]
     return max(1, int(count)) if count.isdigit() else 1
-
-
-def _encodable(text: str) -> str:
-    """Return the text with lone surrogates replaced: logs hold them, tokenizers refuse them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _first_line(error: BaseException) -> str:

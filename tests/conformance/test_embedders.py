@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from importlib.metadata import entry_points
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 
 from monitor.protocols import Embedder
+from tests.outbound.conftest import Server, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +42,27 @@ def build_sentence_transformers() -> Embedder:
     return embedder
 
 
-BUILDERS: dict[str, Callable[[], Embedder]] = {"sentence-transformers": build_sentence_transformers}
+def build_openai() -> Embedder:
+    """The same model, behind HTTP on loopback."""
+    model = build_sentence_transformers()
+
+    def play(client: socket.socket, body: bytes) -> None:
+        rows = model.embed(json.loads(body)["input"]).tolist()
+        data = [{"index": i, "embedding": row} for i, row in enumerate(rows)]
+        client.sendall(answer(200, json.dumps({"data": data}).encode()))
+
+    server = Server(play)
+    threading.Thread(target=server.serve, daemon=True).start()
+    embedder: Embedder = POINTS["openai"].load()(
+        server.url, "all-MiniLM-L6-v2", allow_private=("localhost",), timeout=120, batch_size=4
+    )
+    return embedder
+
+
+BUILDERS: dict[str, Callable[[], Embedder]] = {
+    "openai": build_openai,
+    "sentence-transformers": build_sentence_transformers,
+}
 
 
 @pytest.fixture(
@@ -97,8 +121,8 @@ def test_what_is_no_list_of_texts_is_refused(embedder: Embedder, texts: Any) -> 
 def test_threads_get_the_same_vectors(embedder: Embedder) -> None:
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: embedder.embed(TEXTS[:4]), range(6)))
-    for answer in answers:
-        np.testing.assert_array_equal(answer, answers[0])
+    for vectors in answers:
+        np.testing.assert_array_equal(vectors, answers[0])
 
 
 def test_it_describes_itself_in_one_line(embedder: Embedder) -> None:
