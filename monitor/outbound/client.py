@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+import certifi
 import httpcore
 
 from monitor.errors import ConfigError, EdgeError, EdgeTimeoutError
@@ -156,7 +157,10 @@ class Outbound:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
+    # The system's authorities, which know a company's own, and Mozilla's, which a small image may lack.
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
