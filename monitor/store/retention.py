@@ -59,7 +59,7 @@ class Retention:
     """
 
     windows: timedelta = timedelta(days=2)
-    hourly: timedelta = timedelta(days=14)
+    hourly: timedelta = timedelta(days=7)
     daily: timedelta = timedelta(days=400)
     profiles: timedelta = timedelta(days=90)
     rejected: timedelta = timedelta(days=7)

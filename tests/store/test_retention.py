@@ -8,22 +8,24 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, select
 
+from monitor.errors import StoreError
 from monitor.profile import Profile, merge_all
 from monitor.records import Cause, Reading, Rejection, Sample, Verdict
-from monitor.store import Store, disposal, rollup
+from monitor.store import Store, disposal, rollup, schema
 from monitor.store.engine import reading
 from monitor.store.models import WindowRow
 from monitor.store.retention import DAY, HOUR, Retained, Retention, retain
-
-if TYPE_CHECKING:
-    from tests.store.conftest import Docs
+from tests.store.conftest import Docs
 
 QUARTER = timedelta(minutes=15)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -484,3 +486,55 @@ def test_sums_that_no_column_holds_are_shown_as_the_largest(store: Store, docs: 
     fill(docs, 20, sample=Sample((), 2**30))
     store.retain("docs", POLICY, MIDNIGHT + 5 * HOUR)
     assert docs.query("SELECT max(sample_seen) FROM windows") == [rollup.LARGEST]
+
+
+def test_the_release_before_works_on_beside_the_new_table_and_without_it(
+    store: Store, url: str, docs: Docs
+) -> None:
+    fill(docs, 20)
+    schema.downgrade(url, "0001")
+    fill(docs, 4, MIDNIGHT + 5 * HOUR)  # nothing of a window's way asks for the table
+    with pytest.raises(StoreError, match="driftmon db upgrade"):
+        store.retain("docs", POLICY, MIDNIGHT + 6 * HOUR)
+    schema.upgrade(url)
+    assert store.retain("docs", POLICY, MIDNIGHT + 6 * HOUR).rolled_up == 4 * 3
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_whatever_happens_in_whatever_order_nothing_is_lost(data: st.DataObject) -> None:
+    store = Store.open("sqlite:///:memory:")
+    docs = Docs(store)
+    docs.save()
+    now, committed = MIDNIGHT, []
+    for number in range(data.draw(st.integers(1, 70), label="windows")):
+        now += QUARTER
+        action = data.draw(st.sampled_from(["work"] * 12 + ["park", "promote", "pause", "retain"]))
+        if action == "pause":
+            now += data.draw(st.integers(1, 40)) * HOUR
+        if action == "promote":
+            docs.baseline = docs.save()
+        if action == "retain":
+            later = data.draw(st.integers(0, 60)) * HOUR
+            store.retain("docs", POLICY, now + later, limit=data.draw(st.integers(1, 30)))
+        store.plan("docs", QUARTER, now, timedelta(0), 1, now - QUARTER)
+        claim = docs.claim()
+        if action == "park":
+            store.fail(claim, "boom", 1, HOUR)
+            continue
+        own = profile(number, f"b{docs.baseline}")
+        store.commit(claim, docs.outcome(claim, profile=own.pack()))
+        committed.append((claim.window.start, docs.baseline, own))
+    while store.retain("docs", Retention(2 * HOUR, DAY, 900 * DAY, 900 * DAY), now + 9 * DAY, limit=3).more:
+        pass
+    kept = spans(docs)
+    assert all(start + length <= following for (start, length), (following, _) in pairwise(kept))
+    assert sum(length for _, length in kept) == len(committed) / 4
+    for name in {name for _, name, _ in committed}:
+        expected = merge_all(f"b{name}", (own for _, of, own in committed if of == name))
+        found = docs.query(
+            "SELECT data FROM profiles JOIN windows ON id = window_id WHERE baseline_id = :of", of=name
+        )
+        assert same(merge_all(f"b{name}", map(Profile.unpack, found)), expected)
+    assert docs.query("SELECT coalesce(sum(n), 0) FROM readings") == [464 * len(committed)]
+    store.close()
