@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from monitor.web.app import create_app
+from monitor.web.guard import exposed
+from monitor.web.limits import Limits
 from monitor.web.server import Server, serve
 from monitor.web.status import summarize
+from monitor.web.tls import Tls
+from monitor.web.tokens import TokenFile
 
-__all__ = ["Server", "create_app", "serve", "summarize"]
+__all__ = ["Limits", "Server", "Tls", "TokenFile", "create_app", "exposed", "serve", "summarize"]

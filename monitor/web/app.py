@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from monitor.errors import DriftmonError
+from monitor.web.guard import Guard
+from monitor.web.limits import Limits
 from monitor.web.page import render_page
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from monitor.web.tokens import TokenFile
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -34,6 +38,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# Only where TLS is spoken: a browser ignores it elsewhere. Sub-domains are not ours to decide about.
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
 def create_app(
@@ -42,13 +48,16 @@ def create_app(
     alive: Callable[[], str | None],
     ready: Callable[[], str | None],
     status: Callable[[], Mapping[str, Any]],
+    token: TokenFile | None = None,
+    limits: Limits | None = None,
 ) -> ASGIApp:
     """Return the ASGI application.
 
     ``metrics`` gets the ``Accept`` header and returns body and content type. ``alive`` and ``ready`` return
     what is wrong in a few words, or None. ``status`` returns what :func:`monitor.web.status.summarize` makes.
     ``alive`` is called on the event loop and must not wait for anything: when the database hangs, and with
-    it every ``ready`` and ``status`` in the thread pool, liveness still answers.
+    it every ``ready`` and ``status`` in the thread pool, liveness still answers. ``token`` is asked for on every
+    route but the probes; without it the routes are open. ``limits`` are the defaults of `Limits` where not given.
     """
 
     async def answer_metrics(request: Request) -> Response:
@@ -92,7 +101,7 @@ def create_app(
     )
     # A redirect to the path with or without a slash would repeat the client's Host header.
     app.router.redirect_slashes = False
-    return _with_security_headers(app)
+    return _with_security_headers(Guard(app, token, limits or Limits()))
 
 
 def _health(problem: str | None) -> Response:
@@ -113,11 +122,13 @@ def _with_security_headers(app: ASGIApp) -> ASGIApp:
     ours = {name.lower().encode(): value.encode() for name, value in SECURITY_HEADERS.items()}
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        strict = [STRICT_TRANSPORT] if scope.get("scheme") == "https" else []
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in ours.items() if name not in given]
-                message = {**message, "headers": [*message["headers"], *extra]}
+                message = {**message, "headers": [*message["headers"], *extra, *strict]}
             await send(message)
 
         await app(scope, receive, send_with_headers)

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.errors import EdgeError
 from monitor.metrics import Exporter
-from monitor.web import create_app, serve, summarize
+from monitor.web import Limits, create_app, serve, summarize
 from monitor.web.app import SECURITY_HEADERS
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def server(snapshot: Snapshot, all_checks: Checks) -> Iterator[Server]:
         alive=all_checks.is_alive,
         ready=all_checks.is_ready,
         status=lambda: summarize(snapshot),
+        limits=Limits(burst=100_000, concurrent=64),  # the tests ask faster than any client should
     )
     server = serve(app, "127.0.0.1", 0)
     yield server
