@@ -64,6 +64,10 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 torture: $(VENV)/.dev  ## Kills, stalls, outages, full disks, hostile input, a week's soak; half an hour (PARTS="kills soak" for some).
 	$(BIN)/python -m benchmarks.torture $(PARTS)
 
+.PHONY: torture-page
+torture-page: $(VENV)/.dev  ## Write docs/reliability.md from the figures of the last torture.
+	$(BIN)/python -m benchmarks.torture --page
+
 .PHONY: demo-seeds
 demo-seeds: $(VENV)/.core  ## Play the demo with five seeds and check its signatures.
 	$(BIN)/python -m benchmarks.check_demo

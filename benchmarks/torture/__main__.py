@@ -11,6 +11,7 @@ import structlog
 from rich.console import Console
 
 from benchmarks.figures import Figure, Figures
+from benchmarks.torture.document import document
 from benchmarks.torture.report import missed
 
 PARTS = (
@@ -35,11 +36,17 @@ PARTS = (
 
 
 def torture() -> int:
-    """Run the parts in order; a part that cannot run here says why and is told as missing."""
+    """Run the parts in order; one that cannot run here says why, and counts as missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.torture", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them if left out")
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the whole; less is quicker")
+    parser.add_argument(
+        "--page", action="store_true", help="only write docs/reliability.md from the last figures"
+    )
     arguments = parser.parse_args()
+    if arguments.page:
+        document(PARTS)
+        return 0
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     console, failures = Console(), list[str]()
     for part in arguments.parts or PARTS:
