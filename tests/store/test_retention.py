@@ -538,3 +538,15 @@ def test_whatever_happens_in_whatever_order_nothing_is_lost(data: st.DataObject)
         assert same(merge_all(f"b{name}", map(Profile.unpack, found)), expected)
     assert docs.query("SELECT coalesce(sum(n), 0) FROM readings") == [464 * len(committed)]
     store.close()
+
+
+def test_days_that_are_rolled_up_are_not_gone_through_by_the_hour(store: Store, docs: Docs) -> None:
+    store.plan("docs", 6 * HOUR, MIDNIGHT + 8 * DAY, timedelta(0), ALL, MIDNIGHT)
+    for i in range(32):
+        docs.work(profile=profile(i).pack())
+    calls = 1
+    while store.retain("docs", Retention(DAY, DAY, 900 * DAY), MIDNIGHT + 8 * DAY, limit=1).more:
+        calls += 1
+    assert spans(docs) == [*((24.0 * i, 24.0) for i in range(7)), *((168 + 6.0 * i, 6.0) for i in range(4))]
+    # Five steps that drop, seven days, and the two looks that find no further day and no hour.
+    assert calls <= 5 + 7 + 2
