@@ -53,26 +53,30 @@ class Expansion:
                 self.secrets.add(found)
             return found
         if f"{name}_FILE" in self.environment:
-            return self._read(Path(self.environment[f"{name}_FILE"]), path)
+            # Its value is not told: whoever mistook it for NAME has put the secret itself there.
+            return self._read(
+                Path(self.environment[f"{name}_FILE"]), path, f"the file that {name}_FILE names"
+            )
         raise ConfigError(
             f"{path}: the environment has no {name}; export it before you start driftmon, "
             f"or {name}_FILE with the path of a file that holds it"
         )
 
-    def _read(self, file: Path, path: str) -> str:
+    def _read(self, file: Path, path: str, shown: str = "") -> str:
         file = self.base / file
+        shown = shown or str(file)
         self.files.add(file)
         try:
             content = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ConfigError(
-                f"{path}: {file} cannot be read ({reason}); mount the secret there, readable for this user"
+                f"{path}: {shown} cannot be read ({reason}); mount the secret there, readable for this user"
             ) from None
         if not content:
-            raise ConfigError(f"{path}: {file} is empty; write the value into it")
+            raise ConfigError(f"{path}: {shown} is empty; write the value into it")
         if "\n" in content:
-            raise ConfigError(f"{path}: {file} has more than one line; a secret is one line")
+            raise ConfigError(f"{path}: {shown} has more than one line; a secret is one line")
         if len(content) >= _SHORT:
             self.secrets.add(content)
         return content

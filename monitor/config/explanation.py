@@ -20,6 +20,8 @@ from monitor.config.models import (
 )
 
 _QUOTED = re.compile(r"'[^']{2,}'")
+_SECRET_PLACES = ("database", "source", "index", "embedder", "notify", "token", "endpoint")
+"""What stands at such a path may be a password, also where it is of the wrong kind."""
 _SECTIONS: dict[str, type[BaseModel]] = {
     "budget": BudgetConfig,
     "web": WebConfig,
@@ -64,7 +66,7 @@ def _look_up(written: Any, location: tuple[int | str, ...]) -> Any:
 
 
 def _show(value: Any, where: str) -> str:
-    secret = "database" in where or (isinstance(value, str) and "://" in value)
+    secret = any(word in where for word in _SECRET_PLACES) or (isinstance(value, str) and "://" in value)
     return f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from monitor.config.expansion import Expansion
 from monitor.config.explanation import explain, explain_yaml
-from monitor.config.models import Config
+from monitor.config.models import Config, WebConfig
 from monitor.errors import ConfigError
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)")
@@ -44,9 +44,18 @@ def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> Load
     expansion = Expansion(environment, path.parent)
     config = parse_config(expansion.expand(written), path, written=written)
     database = anchor(config.database.get_secret_value(), path.parent)
-    config = config.model_copy(update={"database": SecretStr(database)})
+    config = config.model_copy(
+        update={"database": SecretStr(database), "web": _anchor_files(config.web, path)}
+    )
     suites = (path.parent / c.suite for c in config.collections.values() if c.suite is not None)
     return Loaded(config, frozenset({path, *expansion.files, *suites}), frozenset(expansion.secrets))
+
+
+def _anchor_files(web: WebConfig, path: Path) -> WebConfig:
+    """Return the section with its files taken from the folder of the configuration."""
+    files = ("token_file", "certificate_file", "key_file")
+    named = {name: path.parent / file for name in files if (file := getattr(web, name)) is not None}
+    return web.model_copy(update=named)
 
 
 def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:

@@ -37,6 +37,20 @@ def test_the_database_is_read_from_its_file(folder: Path) -> None:
     assert config.database.get_secret_value() == f"sqlite:///{folder}/own.db"
 
 
+def test_files_of_the_web_server_lie_beside_the_configuration(folder: Path) -> None:
+    web = "web: {token_file: secrets/token, certificate_file: tls.crt, key_file: /etc/tls.key}\n"
+    (folder / "driftmon.yaml").write_text(web + LEAST)
+    read = read_config(folder / "driftmon.yaml", {}).config.web
+    assert (read.token_file, read.certificate_file) == (folder / "secrets" / "token", folder / "tls.crt")
+    assert read.key_file == Path("/etc/tls.key")
+
+
+def test_a_certificate_without_its_key_is_refused(folder: Path) -> None:
+    (folder / "driftmon.yaml").write_text("web: {certificate_file: tls.crt}\n" + LEAST)
+    with pytest.raises(ConfigError, match="certificate_file and key_file belong together"):
+        read_config(folder / "driftmon.yaml", {})
+
+
 def test_a_variable_may_be_a_file(folder: Path) -> None:
     (folder / "password").write_text("pass-from-file\n")
     expansion = Expansion({"RAG_PASSWORD_FILE": str(folder / "password"), "REGION": "eu-central-1"})

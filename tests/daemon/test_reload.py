@@ -202,6 +202,23 @@ def _answers(server: Server) -> bool:
     return httpx.get(f"{server.url}/-/healthy").status_code == 200
 
 
+def test_a_token_that_can_be_guessed_is_refused_at_reload(bench: Bench, tmp_path: Path) -> None:
+    daemon = bench.daemon
+    daemon._server = daemon._serve(daemon.deployment)
+    (tmp_path / "token").write_text("short")
+    guessed = _with(bench, web={"listen": "127.0.0.1:0", "token_file": tmp_path / "token"})
+    daemon.load = lambda: guessed
+    try:
+        assert not daemon.reload()
+        assert _answers(daemon._server)
+        (tmp_path / "token").write_text("long-enough-to-be-no-guess")
+        assert daemon.reload()
+        assert httpx.get(f"{daemon._server.url}/metrics").status_code == 401
+        assert _answers(daemon._server)
+    finally:
+        daemon._server.stop()
+
+
 def test_places_follow_the_configuration(bench: Bench) -> None:
     daemon = bench.daemon
     daemon.workers = None

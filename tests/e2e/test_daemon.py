@@ -316,5 +316,23 @@ def test_sighup_takes_up_what_was_edited(with_baseline: Path, start: Callable[..
     assert running.end(signal.SIGTERM)[0] == 0
 
 
+def test_a_token_is_asked_for_and_may_be_replaced(with_baseline: Path, start: Callable[..., Running]) -> None:
+    path, token = with_baseline / "driftmon.yaml", with_baseline / "token"
+    token.write_text("first-token-of-many-letters\n")
+    path.write_text(path.read_text().replace("listen:", "token_file: token\n  listen:"))
+    running = start(with_baseline)
+    wait_for("readiness", running.is_ready)  # probes ask for nothing
+    assert running.get("/metrics").status_code == 401
+    metrics = f"{running.url}/metrics"
+    first = {"Authorization": "Bearer first-token-of-many-letters"}
+    assert httpx.get(metrics, headers=first).status_code == 200
+    token.write_text("second-token-of-many-letters\n")
+    second = {"Authorization": "Bearer second-token-of-many-letters"}
+    wait_for("the new token", lambda: httpx.get(metrics, headers=second).status_code == 200)
+    assert httpx.get(metrics, headers=first).status_code == 401
+    assert running.end(signal.SIGTERM)[0] == 0
+    assert not any("token-of-many-letters" in line for line in running.lines)
+
+
 def _refused(running: Running) -> list[dict[str, Any]]:
     return running.events("configuration refused, the old one stays")
