@@ -26,6 +26,7 @@ from monitor.reference import take_baseline
 from monitor.store import Store, schema
 from monitor.wiring import Deployment, wire_detectors
 from tests.core_fakes import world
+from tests.core_fakes.bench import keep_baseline
 
 HOUR = timedelta(hours=1)
 QUIET = 24
@@ -109,17 +110,7 @@ def _daemon(folder: Path, count: int) -> tuple[Daemon, Any]:
     quiet = [Window(names[0], world.START + i * HOUR, world.START + (i + 1) * HOUR) for i in range(QUIET)]
     baseline = pack(take_baseline(collections[names[0]], quiet).baseline)
     for name in names:
-        store.save_baseline(
-            name,
-            baseline,
-            by="soak",
-            reason="quiet",
-            start=quiet[0].start,
-            end=quiet[-1].end,
-            model="m",
-            meta={},
-            activate=True,
-        )
+        keep_baseline(store, name, baseline, quiet)
     now = [world.START + QUIET * HOUR]
     deployment = Deployment(config, collections, dict.fromkeys(names, 30.0))
     daemon = Daemon(deployment, store, clock=lambda: now[0], workers=2)

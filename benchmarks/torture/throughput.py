@@ -24,6 +24,7 @@ from monitor.records import Window
 from monitor.reference import take_baseline
 from monitor.store import Store, schema
 from monitor.wiring import wire
+from tests.core_fakes.bench import keep_baseline
 from tests.core_fakes.world import START
 
 RECORDS, DIMENSION, HITS = 1000, 384, 10
@@ -121,17 +122,7 @@ def _measure(
     baseline = pack(take_baseline(deployment.collections[names[0]], quiet).baseline)
     with closing(Store.open(url)) as store:
         for name in names:
-            store.save_baseline(
-                name,
-                baseline,
-                by="bench",
-                reason="quiet",
-                start=quiet[0].start,
-                end=quiet[-1].end,
-                model="m",
-                meta={},
-                activate=True,
-            )
+            keep_baseline(store, name, baseline, quiet)
             # The first window is worked before the clock starts: it loads what is loaded once.
             store.plan(name, HOUR, START + (QUIET + windows) * HOUR, timedelta(0), 1000, quiet[-1].end)
     readers = [_fork(deployment, url, names) for _ in range(processes)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -115,17 +115,22 @@ class Bench:
     def save_baseline(self, name: str) -> int:
         collection = self.daemon.deployment.collections[name]
         quiet = [Window(name, START + i * self.length, START + (i + 1) * self.length) for i in range(QUIET)]
-        return self.store.save_baseline(
-            name,
-            pack(take_baseline(collection, quiet).baseline),
-            by="test",
-            reason="quiet",
-            start=quiet[0].start,
-            end=quiet[-1].end,
-            model="m",
-            meta={},
-            activate=True,
-        )
+        return keep_baseline(self.store, name, pack(take_baseline(collection, quiet).baseline), quiet)
+
+
+def keep_baseline(store: Store, name: str, data: bytes, quiet: Sequence[Window]) -> int:
+    """Put a packed baseline of these windows in use for a collection and return its number."""
+    return store.save_baseline(
+        name,
+        data,
+        by="test",
+        reason="quiet",
+        start=quiet[0].start,
+        end=quiet[-1].end,
+        model="m",
+        meta={},
+        activate=True,
+    )
 
 
 class Recorder(Exporter):

@@ -60,9 +60,9 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _work(previous: Path, url: str, first: int, last: int) -> dict[str, object]:
+def _work(previous: Path, url: str, first: int, last: int, script: str = SCRIPT) -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, url, str(first), str(last)],
+        [sys.executable, "-c", script, url, str(first), str(last)],
         cwd=previous,
         env={**os.environ, "PYTHONPATH": str(previous)},
         capture_output=True,
@@ -98,15 +98,6 @@ def test_a_claim_of_one_is_fenced_off_from_the_other(previous: Path, docs: Docs,
     script = SCRIPT.replace(
         "for number in range(first, last):\n    store.plan", "for number in [0]:\n    0 and store.plan"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, url, "0", "0"],
-        cwd=previous,
-        env={**os.environ, "PYTHONPATH": str(previous)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    _work(previous, url, 0, 0, script)
     with pytest.raises(LeaseLostError):
         docs.store.commit(ours, outcome_of(ours, docs.baseline))
