@@ -32,6 +32,7 @@ from monitor.errors import BaselineError, ConfigError
 
 if TYPE_CHECKING:
     from monitor.records import CollectionStatus, Outcome
+    from monitor.wiring import Deployment
 
 
 def evaluate(
@@ -221,9 +222,15 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
     from monitor.daemon import Daemon
 
     deployment = load_deployment(config)
-    configure_logs(deployment.config.log.format, deployment.config.log.level)
+    redaction = configure_logs(deployment.config.log.format, deployment.config.log.level, deployment.secrets)
+
+    def load() -> Deployment:
+        fresh = load_deployment(config)
+        redaction.learn(fresh.secrets)  # before anything is done that could tell of them
+        return fresh
+
     with open_store(deployment) as store:
-        drained = Daemon(deployment, store, load=lambda: load_deployment(config)).run()
+        drained = Daemon(deployment, store, load=load).run()
     if not drained:
         # A thread that hangs in a library cannot be ended, and the interpreter would wait for it for ever.
         os._exit(0)

@@ -72,7 +72,7 @@ class WebConfig(_Model):
 
 
 class LogConfig(_Model):
-    """The daemon's own log."""
+    """The daemon's own log; read when the daemon starts."""
 
     format: Literal["console", "json"] = "console"
     level: Literal["debug", "info", "warning", "error"] = "info"
