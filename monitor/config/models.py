@@ -97,7 +97,7 @@ class RetentionConfig(_Model):
     """How long the monitor's own database keeps what; docs/decisions/0008-retention.md has the sizes."""
 
     windows: Duration = Field(default=timedelta(days=2), description="Windows at full resolution.")
-    hourly: Duration = Field(default=timedelta(days=14), description="Windows rolled up to hours.")
+    hourly: Duration = Field(default=timedelta(days=7), description="Windows rolled up to hours.")
     daily: Duration = Field(default=timedelta(days=400), description="Windows rolled up to days.")
     profiles: Duration = Field(
         default=timedelta(days=90), description="Mergeable profiles, at any resolution."

@@ -320,6 +320,10 @@ class Daemon:
             done = self.store.retain(name, self.deployment.retention, self.clock())
             if done.rolled_up or done.deleted or done.parked:
                 log.debug("retained", collection=name, rolled_up=done.rolled_up, deleted=done.deleted)
+            if done.damaged:
+                log.warning(
+                    "profiles cannot be read and stay as they are", collection=name, windows=done.damaged
+                )
 
     def _notice(self, job: Job) -> None:
         """Look after the crew between ticks; bring the tick forward for a reload, and to show what is done."""
