@@ -21,6 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.daemon.crew import Crew
 from monitor.daemon.reload import FileWatch
+from monitor.daemon.serving import open_server
 from monitor.daemon.snapshot import take_snapshot
 from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
@@ -31,7 +32,7 @@ from monitor.store import Store
 from monitor.store.planning import floor
 from monitor.store.schema import require_current
 from monitor.threads import worker_count
-from monitor.web import Limits, Server, Tls, TokenFile, create_app, exposed, serve, summarize
+from monitor.web import Server, summarize
 from monitor.wiring import Deployment
 
 log = structlog.get_logger("driftmon")
@@ -245,28 +246,13 @@ class Daemon:
             raise
 
     def _serve(self, deployment: Deployment) -> Server:
-        web = deployment.config.web
-        host, port = web.address
-        token = None if web.token_file is None else TokenFile(web.token_file)
-        tls = (
-            None
-            if web.certificate_file is None or web.key_file is None
-            else Tls(web.certificate_file, web.key_file)
-        )
-        limits = Limits(
-            requests_per_second=web.requests_per_second, burst=max(1, int(2 * web.requests_per_second))
-        )
-        app = create_app(
+        return open_server(
+            deployment.config.web,
             metrics=self.exporter.render,
             alive=self.alive,
             ready=self.ready,
             status=self.status,
-            token=token,
-            limits=limits,
         )
-        if (warning := exposed(host, web.token_file)) is not None:
-            log.warning("exposed", reason=warning)
-        return serve(app, host, port, tls, limits)
 
     def _graph(self) -> Graph:
         trace = self._tracing.tracer
