@@ -20,7 +20,9 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.daemon.crew import Crew
+from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
+from monitor.daemon.retainer import Retainer
 from monitor.daemon.serving import open_server
 from monitor.daemon.snapshot import take_snapshot
 from monitor.daemon.tracing import Tracing, open_tracing, traced
@@ -29,7 +31,6 @@ from monitor.errors import DriftmonError, StoreError
 from monitor.metrics import Exporter
 from monitor.records import Snapshot
 from monitor.store import Store
-from monitor.store.planning import floor
 from monitor.store.schema import require_current
 from monitor.threads import worker_count
 from monitor.web import Server, summarize
@@ -44,8 +45,6 @@ NOTICE = 1.0
 """Seconds between two looks at which windows have become slow."""
 DRAIN = 18.0
 """Seconds that windows in work are given to end when the process is told to stop; Kubernetes kills after 30."""
-RETAIN = 1.0
-"""Seconds of a tick that retention may take; it is never in a hurry."""
 RELEASE = 5.0
 """Seconds that giving the remaining windows back may take; the store may be away just then."""
 
@@ -80,17 +79,15 @@ class Daemon:
     _trouble: str | None = field(default="nothing has been read from the store yet", repr=False)
     _config_ok: bool = field(default=True, repr=False)
     _config_read_at: datetime = field(init=False, repr=False)
-    _lacking: set[str] = field(default_factory=set, repr=False)
-    _planned: dict[str, datetime] = field(default_factory=dict, repr=False)
-    """Up to where each collection is planned, so that most ticks need not ask."""
-    _retained: int = field(default=0, repr=False)
-    """The collection that retention looks at next, by its place among the names."""
+    _planner: Planner = field(default_factory=Planner, repr=False)
+    _retainer: Retainer = field(init=False, repr=False)
     _shown: int = field(default=0, repr=False)
     """How many windows had ended when the snapshot was read."""
 
     def __post_init__(self) -> None:
         self._ticked = self._noticed = self.stopwatch()
         self._config_read_at = self.clock()
+        self._retainer = Retainer(self.stopwatch)
         self._watch = FileWatch(self.deployment.files)
         self._tracing = open_tracing(self.deployment.config.tracing)
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
@@ -163,10 +160,10 @@ class Daemon:
         try:
             self._reload_if_asked()
             self.crew.keep()
-            self._plan()
+            self._planner.plan(self.store, self.deployment, self.clock())
             self.crew.wake()
             self._publish()
-            self._retain()
+            self._retainer.retain(self.store, self.deployment, self.clock())
         except StoreError as error:
             self._trouble = str(error)
             log.warning("tick failed", error=str(error))
@@ -227,8 +224,7 @@ class Daemon:
             self._resources.push(opened)
             log.info("database changed", database=store.name)
         self.deployment, self.store, self._tracing = deployment, store, tracing
-        self._lacking.clear()
-        self._planned.clear()
+        self._planner = Planner()
         self.crew.graph, self.crew.places = self._graph(), self._places()
 
     def _move(self, deployment: Deployment, server: Server) -> Server:
@@ -262,26 +258,6 @@ class Daemon:
     def _places(self) -> int:
         return self.workers or self.deployment.config.workers or worker_count()
 
-    def _plan(self) -> None:
-        now = self.clock()
-        for name, settings in self.deployment.config.collections.items():
-            due = floor(now - settings.lateness, settings.window)
-            if self._planned.get(name) == due:
-                continue
-            info = self.store.active_baseline(name)
-            if info is None:
-                if name not in self._lacking:  # once, not at every tick
-                    log.warning("no baseline", collection=name, mend=f"driftmon baseline build {name}")
-                self._lacking.add(name)
-                continue
-            self._lacking.discard(name)
-            planned = self.store.plan(
-                name, settings.window, now, settings.lateness, settings.max_backfill, info.end
-            )
-            self._planned[name] = due
-            if planned:
-                log.debug("planned", collection=name, windows=planned)
-
     def _publish(self) -> None:
         ended = self.crew.ended
         self._snapshot = replace(
@@ -293,23 +269,6 @@ class Daemon:
         self.exporter.publish(self._snapshot)
         self._shown = ended
         self._trouble = None
-
-    def _retain(self) -> None:
-        """Roll up and drop what is old, for as many collections as a few seconds allow; the next tick goes on."""
-        names = sorted(self.deployment.collections)
-        began = self.stopwatch()
-        for offset in range(len(names)):
-            name = names[(self._retained + offset) % len(names)]
-            if self.stopwatch() - began > RETAIN:
-                self._retained = (self._retained + offset) % len(names)
-                return
-            done = self.store.retain(name, self.deployment.retention, self.clock())
-            if done.rolled_up or done.deleted or done.parked:
-                log.debug("retained", collection=name, rolled_up=done.rolled_up, deleted=done.deleted)
-            if done.damaged:
-                log.warning(
-                    "profiles cannot be read and stay as they are", collection=name, windows=done.damaged
-                )
 
     def _notice(self, job: Job) -> None:
         """Look after the crew between ticks; bring the tick forward for a reload, and to show what is done."""
