@@ -20,6 +20,7 @@ from monitor.config.models import (
 )
 
 _QUOTED = re.compile(r"'[^']{2,}'")
+_VARIABLE = re.compile(r"\$\{\w+\}")
 _SECRET_PLACES = ("database", "source", "index", "embedder", "notify", "token", "endpoint")
 """What stands at such a path may be a password, also where it is of the wrong kind."""
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -66,7 +67,8 @@ def _look_up(written: Any, location: tuple[int | str, ...]) -> Any:
 
 
 def _show(value: Any, where: str) -> str:
-    secret = any(word in where for word in _SECRET_PLACES) or (isinstance(value, str) and "://" in value)
+    named = any(word in where for word in _SECRET_PLACES) and not _VARIABLE.fullmatch(str(value))
+    secret = named or (isinstance(value, str) and "://" in value)
     return f" (it is {value!r})" if isinstance(value, str | int | float) and not secret else ""
 
 

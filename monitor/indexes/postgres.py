@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from monitor.deadlines import Deadlines
+from monitor.disclosure import check_host, hide
 from monitor.errors import EdgeError, EdgeTimeoutError
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def parse_url(secret: SecretStr) -> URL:
             "url is no database URL; it looks like postgresql://user:password@host/name"
         ) from None
     if url.drivername not in SCHEMES:
-        raise ValueError(f"url names {url.drivername!r}; pgvector lives in PostgreSQL: postgresql://…")
+        raise ValueError(
+            f"url names {url.get_backend_name()!r}; pgvector lives in PostgreSQL: postgresql://…"
+        )
+    check_host(url)
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -54,7 +58,7 @@ def open_transaction(secret: SecretStr, timeout: float, settings: Mapping[str, s
     guard: Deadlines | None = None
     driver: Any = None
     try:
-        with _engine(url, timeout).connect() as connection:
+        with _connect(url, timeout) as connection:
             guard, driver = connection.info["deadlines"], connection.connection.driver_connection
             connection.execution_options(postgresql_readonly=True)
             bounds = {"statement_timeout": str(math.ceil(timeout * 1000))}
@@ -71,6 +75,20 @@ def open_transaction(secret: SecretStr, timeout: float, settings: Mapping[str, s
     except SQLAlchemyError as error:
         # The chain is cut: a driver may quote the whole connection string.
         raise _translate(error, url, timeout, cut=guard is not None and guard.has_cut(driver)) from None
+
+
+def _connect(url: URL, timeout: float) -> Connection:
+    try:
+        return _engine(url, timeout).connect()
+    except (SQLAlchemyError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # noqa: BLE001 a driver may raise anything, and quote all that it was given
+        said = hide(f"{type(error).__name__}: {error}", url)
+        raise EdgeError(f"{_place(url)}: cannot connect: {said}; check the url.") from None
+
+
+def _place(url: URL) -> str:
+    return f"PostgreSQL {url.host or 'on its local socket'}, database {url.database or 'of the user'}"
 
 
 @lru_cache(maxsize=64)
@@ -96,12 +114,9 @@ def _engine(url: URL, timeout: float) -> Engine:
 def _translate(error: SQLAlchemyError, url: URL, timeout: float, *, cut: bool) -> EdgeError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlstate", None)
-    reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
-    secrets = [url.password, *(value for name, value in url.query.items() if "pass" in name or "key" in name)]
-    for secret in secrets:
-        if isinstance(secret, str) and secret:
-            reason = reason.replace(secret, "***")
-    place = f"PostgreSQL {url.host or 'on its local socket'}, database {url.database or 'of the user'}"
+    # Hidden before it is cut: a secret may go over a line's end.
+    reason = hide(str(cause).strip(), url).partition("\n")[0] or type(cause).__name__
+    place = _place(url)
     mend = _MENDS.get(code or "", "check that the server runs, and the url's host, port and user")
     if cut or code == "57014" or "timeout" in reason.lower() or "timed out" in reason.lower():
         return EdgeTimeoutError(f"{place} did not answer within {timeout:g} s ({reason}); {mend}.")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from monitor.deadlines import Deadlines, restart
+from monitor.disclosure import check_host, hide
 from monitor.errors import EdgeError, EdgeTimeoutError
 
 _QUERY_CANCELED = "57014"
@@ -62,8 +63,9 @@ class Session:
 
 
 def parse_url(url: str) -> URL:
-    """Return the URL with the driver that we ship; raises sqlalchemy's ArgumentError."""
+    """Return the URL with the driver that we ship; raises sqlalchemy's ArgumentError, or ValueError with the mend."""
     parsed = sa.make_url(url)
+    check_host(parsed)
     # Whoever writes postgres:// means the driver of our extra, whatever SQLAlchemy's default is.
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in _POSTGRES else parsed
 
@@ -76,7 +78,7 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
     _check_file(url)
     deadline = Deadline(timeout)
     try:
-        with _engine(url.render_as_string(hide_password=False), timeout).connect() as connection:
+        with _connect(url, timeout, place) as connection:
             _bound(connection, deadline)
             yield Session(connection, deadline)
     except NoSuchModuleError:
@@ -96,6 +98,16 @@ def open_session(secret: SecretStr, timeout: float) -> Iterator[Session]:
                 "shorten the window or raise source.timeout"
             ) from None
         raise EdgeError(f"{place}: {reason}") from None
+
+
+def _connect(url: URL, timeout: float, place: str) -> Connection:
+    try:
+        return _engine(url.render_as_string(hide_password=False), timeout).connect()
+    except (SQLAlchemyError, ImportError):
+        raise
+    except Exception as error:  # noqa: BLE001 a driver may raise anything, and quote all that it was given
+        said = hide(f"{type(error).__name__}: {error}", url)
+        raise EdgeError(f"{place}: cannot connect: {said}; check source.url") from None
 
 
 @lru_cache(maxsize=64)
@@ -181,8 +193,6 @@ def _is_timeout(error: SQLAlchemyError) -> bool:
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:
-    text = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
-    for secret in (url.password, *url.query.values()):
-        if isinstance(secret, str) and secret:
-            text = text.replace(secret, "***")
-    return text or type(error).__name__
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    # Hidden before it is cut: a secret may go over a line's end.
+    return hide(text, url).partition("\n")[0] or type(error).__name__

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,13 +14,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlc
 from sqlalchemy.pool import QueuePool
 
 from monitor.deadlines import Deadlines
+from monitor.disclosure import check_host, hide
 from monitor.errors import StoreError
 from monitor.store.models import Base
 
 BUSY_MS = 15_000
 """How long a SQLite writer waits for another one."""
 _BEGIN = "driftmon_begin"
-_SECRET_WORDS = ("pass", "secret", "token", "key")
 _MENDS = (
     (("locked",), "another process is writing to it; try again, or use PostgreSQL"),
     (("no such table", "no such column", "undefinedtable", "undefinedcolumn"), "run `driftmon db upgrade`"),
@@ -42,9 +41,11 @@ def open_engine(url: str) -> Engine:
         When the URL cannot be read, names another engine, or the driver is missing.
     """
     parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed)
-    return _open_postgresql(parsed)
+    try:
+        return _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
+    except (SQLAlchemyError, ValueError, TypeError) as error:
+        said = hide(str(error), parsed)
+        raise StoreError(f"{describe(parsed)}: {said}; check the options after `?` in `database`") from None
 
 
 def describe(url: URL) -> str:
@@ -67,7 +68,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "postgresql":
         # Part of BEGIN, so no state is left in a session that a pooler gives to someone else.
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with _translated(engine), engine.connect() as connection:
+    with _translated(engine), _connect(engine) as connection:
         yield connection.execution_options(**options)
 
 
@@ -79,7 +80,7 @@ def writing(engine: Engine, *, foreign_keys: bool = True) -> Iterator[Connection
     for. ``foreign_keys=False`` lets a SQLite migration rebuild a table without emptying those that refer to
     it.
     """
-    with _translated(engine), engine.connect() as connection:
+    with _translated(engine), _connect(engine) as connection:
         writer = connection.execution_options(**{_BEGIN: "IMMEDIATE"})
         with nullcontext() if foreign_keys else _without_references(writer), writer.begin():
             yield writer
@@ -113,6 +114,7 @@ def insert_row(connection: Connection, table: type[Base], values: Mapping[str, A
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(re.sub("^postgres:", "postgresql:", url))
+        check_host(parsed)
     except (ArgumentError, ValueError):
         # The cause is dropped: its text may quote what stands where a password belongs.
         raise StoreError(
@@ -201,6 +203,16 @@ def _open_postgresql(url: URL) -> Engine:
     return engine
 
 
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except (SQLAlchemyError, StoreError):
+        raise
+    except Exception as error:  # noqa: BLE001 a driver may raise anything, and quote all that it was given
+        said = hide(f"{type(error).__name__}: {error}", engine.url)
+        raise StoreError(f"{describe(engine.url)}: cannot connect: {said}; check `database`") from None
+
+
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
     try:
@@ -216,7 +228,7 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 def _store_error(url: URL, error: SQLAlchemyError) -> StoreError:
     cause = error.orig if isinstance(error, StatementError) and error.orig else error
-    said = " ".join(_redact(url, str(cause)).split())
+    said = " ".join(hide(str(cause), url).split())
     known = f"{type(cause).__name__} {said}".lower()
     mend = next((mend for words, mend in _MENDS if any(word in known for word in words)), None)
     return StoreError(f"{describe(url)}: {said[:500]}" + (f"; {mend}" if mend else ""))
@@ -224,18 +236,4 @@ def _store_error(url: URL, error: SQLAlchemyError) -> StoreError:
 
 def _harmless(url: URL, error: SQLAlchemyError) -> SQLAlchemyError | None:
     """Return the error as a cause to show in tracebacks, unless its text holds a secret."""
-    return error if _redact(url, str(error)) == str(error) else None
-
-
-def _secrets(url: URL) -> Sequence[str]:
-    plain = [str(url.password)] if url.password else []
-    for key, value in url.query.items():
-        if any(word in key.lower() for word in _SECRET_WORDS):
-            plain.extend([value] if isinstance(value, str) else value)
-    return [form for secret in plain for form in (secret, quote(secret), quote_plus(secret))]
-
-
-def _redact(url: URL, text: str) -> str:
-    for secret in _secrets(url):
-        text = text.replace(secret, "***")
-    return text
+    return error if hide(str(error), url) == str(error) else None

@@ -114,3 +114,13 @@ def test_a_database_of_another_kind_is_refused_unseen(folder: Path, url: str) ->
     with pytest.raises(ConfigError, match="database: must be sqlite:///") as error:
         read_config(folder / "driftmon.yaml", {})
     assert "s3cr3t-word" not in str(error.value)
+
+
+def test_a_secret_where_the_name_of_its_file_belongs_is_not_told(folder: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"source\.url: the file that RAG_URL_FILE names cannot be read"
+    ) as told:
+        Expansion({"RAG_URL_FILE": "hunter2-is-the-password"}, folder).expand(
+            {"source": {"url": "${RAG_URL}"}}
+        )
+    assert "hunter2" not in str(told.value)

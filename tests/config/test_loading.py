@@ -278,3 +278,11 @@ def test_parsed_configuration_does_not_change() -> None:
     config = parse_config(LEAST, Path("driftmon.yaml"))
     with pytest.raises(ValueError, match="frozen"):
         config.budget = config.budget
+
+
+@pytest.mark.parametrize("place", ["source", "index", "embedder"])
+def test_a_url_where_a_mapping_belongs_is_not_told(tmp_path: Path, place: str) -> None:
+    # Written into the file itself, without a scheme that would give it away.
+    text = refused(tmp_path, with_collection(**{place: "reader:hunter2@db.example.com/rag"}))
+    assert f"collections.docs.{place}" in text
+    assert "hunter2" not in text

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -191,3 +192,31 @@ def test_a_file_that_was_moved_away_is_not_written_on(tmp_path: Path) -> None:
     away.rename(path)
     assert store.baselines() == []
     store.close()
+
+
+@pytest.mark.parametrize("option", ["timeout", "plugin"])
+def test_an_option_that_nothing_takes_is_told_without_its_value(option: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="options after `\\?` in `database`") as caught:
+        engine.open_engine(f"sqlite:///{tmp_path}/driftmon.db?{option}={quote(SECRET, safe='')}").connect()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_driver_that_raises_anything_at_all_is_a_store_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def connect(*arguments: object, **options: object) -> None:
+        raise RuntimeError(f"a defect: {arguments} {options}")
+
+    psycopg = pytest.importorskip("psycopg")
+    monkeypatch.setattr(psycopg, "connect", connect)
+    monkeypatch.setattr(psycopg.Connection, "connect", connect)
+    opened = engine.open_engine(f"postgresql://somebody:{quote(SECRET, safe='')}@127.0.0.1:1/rag")
+    with (
+        pytest.raises(
+            StoreError, match=r"127\.0\.0\.1:1/rag: cannot connect: RuntimeError: a defect"
+        ) as caught,
+        engine.reading(opened),
+    ):
+        pass
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert "somebody" not in str(caught.value)

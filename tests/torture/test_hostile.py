@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.torture import edges, fuzz
+from benchmarks.torture import edges, fuzz, secrets
 from benchmarks.torture.accounts import KEPT
 from benchmarks.torture.mutations import NOW, WINDOWS, as_row, good_record, is_same
+from benchmarks.torture.secret_forms import PLAIN, SECRETS, found_in, telltale_server
+from benchmarks.torture.secret_scenes import every_scene
+from monitor.demo.example import write_example
 from monitor.records import Record, Rejection
 from monitor.sources.file import FileSource
 
@@ -86,3 +93,37 @@ def test_whatever_a_line_holds_its_neighbours_are_read(
         assert len(records) + len(rejected) == sum(not line.isspace() and line != b"" for line in given_lines)
         for good in (first, last):
             assert any(is_same(record, good) for record in records)
+
+
+def test_a_secret_is_found_however_it_is_spelled() -> None:
+    for place in SECRETS:
+        for secret in (SECRETS[place], PLAIN[place]):
+            coded = base64.b64encode(f"user:{secret}@host".encode()).decode()
+            for text in (
+                secret,
+                quote(secret),
+                repr(secret),
+                json.dumps(secret),
+                coded,
+                secret.encode().hex(),
+            ):
+                assert any(f"the {place}'s" in found for found in found_in(f"before {text} after"))
+    assert not list(found_in("nothing of it, not even Kanary or Kanarie"))
+
+
+def test_no_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "RUN_SECONDS", 3.0)
+    write_example(tmp_path / "driftmon-example", datetime.now(UTC))
+    (tmp_path / "token").write_text(PLAIN["token"])
+    seen = secrets.Seen()
+    with telltale_server() as telltale:
+        scenes = {scene.name: scene for scene in every_scene(telltale, None)}
+        for place in ("database", "source", "index"):
+            for wrong in ("a server that tells", "the driver raises", "option sslmode", "two @"):
+                refused = replace(scenes[f"{place}: {wrong}"], runs=False)
+                secrets.play(refused, tmp_path, seen, (("check", "--json"),))
+        secrets.play(scenes["source: a server that tells"], tmp_path, seen, (("baseline", "list"),))
+        secrets.play(scenes["a token"], tmp_path, seen, (("status", "--json"),))
+    assert seen.commands == 16
+    assert seen.pages > 10
+    assert (seen.leaks, seen.defects) == ([], [])
