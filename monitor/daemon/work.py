@@ -93,35 +93,31 @@ class Graph:
 
     def _walk(self, claim: Claim) -> Outcome:
         name = claim.window.collection
-        baseline_id, baseline = self._baseline(name)
         state = self.store.state(name)
+        if state.baseline_id is None:
+            raise BaselineError(f"collection {name!r} has no baseline: run `driftmon baseline build {name}`")
         return walk(
             claim.window,
             self.deployment.collections[name],
-            baseline,
-            baseline_id,
+            self._baseline(name, state.baseline_id),
+            state.baseline_id,
             History(state.evidence, state.corpus_seen),
             threshold=self.deployment.thresholds[name],
         )
 
-    def _baseline(self, collection: str) -> tuple[int, Baseline]:
-        info = self.store.active_baseline(collection)
-        if info is None:
-            raise BaselineError(
-                f"collection {collection!r} has no baseline: run `driftmon baseline build {collection}`"
-            )
+    def _baseline(self, collection: str, identifier: int) -> Baseline:
         with self._lock:
             known = self._baselines.pop(collection, None)
-        if known is None or known[0] != info.id:
+        if known is None or known[0] != identifier:
             # Outside the lock: a large baseline that is slow to load holds up its own collection only.
-            known = info.id, unpack(self.store.baseline_data(info.id))
+            known = identifier, unpack(self.store.baseline_data(identifier))
         with self._lock:
             self._baselines[collection] = (
                 known  # the newest is last, the first is the one not used for longest
             )
             while len(self._baselines) > BASELINES:
                 del self._baselines[next(iter(self._baselines))]
-        return known
+        return known[1]
 
 
 def _tell(outcome: Outcome) -> None:

@@ -17,7 +17,7 @@ from monitor.records import Evidence, Outcome, Reading
 from monitor.store.columns import among_collections, clock
 from monitor.store.engine import insert_for, reading
 from monitor.store.ledger import lock
-from monitor.store.models import CollectionRow, EvidenceRow, StreamRow
+from monitor.store.models import BaselineRow, CollectionRow, EvidenceRow, StreamRow
 
 _EVIDENCE = (
     select(StreamRow.collection, StreamRow.detector, StreamRow.signal, EvidenceRow)
@@ -41,6 +41,8 @@ _UNSEE = (
     .where(CollectionRow.collection == bindparam("of"))
     .values(corpus_seen=None, updated_at=clock())
 )
+ACTIVE = select(BaselineRow.id).where(BaselineRow.collection == bindparam("collection"), BaselineRow.active)
+"""The number of a collection's baseline in use."""
 Limits = tuple[float, float | None, bool]
 NO_LIMITS: Limits = (0.0, None, False)
 
@@ -51,6 +53,8 @@ class CollectionState:
 
     evidence: tuple[Evidence, ...] = ()
     corpus_seen: NDArray[np.uint64] | None = None
+    baseline_id: int | None = None
+    """The baseline in use, as of the same moment; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,9 @@ def load_state(engine: Engine, collection: str) -> CollectionState:
     with reading(engine) as connection:
         evidence = read_evidence(connection, [collection]).get(collection, ())
         seen = connection.execute(_SEEN, {"collection": collection}).scalar()
+        baseline_id = connection.execute(ACTIVE, {"collection": collection}).scalar()
     hashes = None if seen is None else np.frombuffer(seen, dtype="<u8").astype(np.uint64)
-    return CollectionState(evidence, hashes)
+    return CollectionState(evidence, hashes, baseline_id)
 
 
 def read_evidence(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Evidence, ...]]:

@@ -7,15 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, update
 
 from monitor.records import Outcome, Reading, Status
 from monitor.store import incidents
 from monitor.store.columns import clean, clock
 from monitor.store.engine import writing
-from monitor.store.evidence import Stream, finite, keep_evidence, keep_streams
+from monitor.store.evidence import ACTIVE, Stream, finite, keep_evidence, keep_streams
 from monitor.store.ledger import HELD, Claim, change_claimed, lock
-from monitor.store.models import BaselineRow, CollectionRow, ProfileRow, ReadingRow
+from monitor.store.models import CollectionRow, ProfileRow, ReadingRow
 
 STATUSES: tuple[Status, ...] = ("ok", "insufficient", "invalid")
 """A reading's status is stored as its place in here."""
@@ -27,7 +27,6 @@ EXAMPLE_LENGTH = 200
 _FINISH = HELD.values(state="done", finished_at=clock(), lease_until=None, last_error=None)
 _PROFILE = insert(ProfileRow)
 _READINGS = insert(ReadingRow)
-_ACTIVE = select(BaselineRow.id).where(BaselineRow.collection == bindparam("collection"), BaselineRow.active)
 _COUNT = (
     update(CollectionRow)
     .where(CollectionRow.collection == bindparam("of"))
@@ -75,7 +74,7 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
 
 
 def _speaks_of_now(connection: Connection, outcome: Outcome, streams: Mapping[str, Stream]) -> bool:
-    active = connection.execute(_ACTIVE, {"collection": outcome.window.collection}).scalar()
+    active = connection.execute(ACTIVE, {"collection": outcome.window.collection}).scalar()
     newest = max((s.window_start for s in streams.values() if s.window_start is not None), default=None)
     return active in (None, outcome.baseline_id) and (newest is None or newest <= outcome.window.start)
 
