@@ -65,7 +65,9 @@ def every_scene(telltale: int, server: str | None) -> Iterator[Scene]:
     yield from _wrong_variables()
     if server is not None:
         urls = [_sound(server, place) for place in ("database", "source", "index")]
-        yield Scene("all is sound on PostgreSQL", make_config(urls[0], urls[1], _pgvector(urls[2])), runs=True)
+        yield Scene(
+            "all is sound on PostgreSQL", make_config(urls[0], urls[1], _pgvector(urls[2])), runs=True
+        )
 
 
 def _place(place: str, url: str) -> str:
