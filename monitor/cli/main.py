@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli import baselines, database, demonstration, setup, windows
+from monitor.cli.entry import INTERRUPTED
 from monitor.errors import DriftmonError
 from monitor.threads import limit_blas_threads
 
 # Typer carries click inside itself or beside itself, by version; the public class leads to the right one.
 _UsageError: Any = typer.BadParameter.__bases__[0]
-_INTERRUPTED = 130
-"""What the shell calls a process that Ctrl-C ended; typer returns it without a word."""
 
 app = typer.Typer(
     name="driftmon",
@@ -74,13 +73,13 @@ def _run() -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
+        code = INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # `driftmon status | head` is no error; typer and rich would end the process with 1, which means drift.
         return 0
     except OSError as error:
         return _tell(f"{error.filename or 'standard output'}: {error.strerror}", 3)
-    return _tell("stopped; what was committed is kept", code) if code == _INTERRUPTED else int(code)
+    return _tell("stopped; what was committed is kept", code) if code == INTERRUPTED else int(code)
 
 
 def _tell(message: str, code: int) -> int:
