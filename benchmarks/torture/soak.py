@@ -20,6 +20,7 @@ from benchmarks.torture.report import figure, main
 from monitor.baseline.codec import pack
 from monitor.config import Config
 from monitor.daemon import Daemon
+from monitor.daemon.serving import Credentials
 from monitor.pipeline import Collection
 from monitor.records import Record, Rejection, Window
 from monitor.reference import take_baseline
@@ -56,7 +57,7 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     hours = 168 if scale >= 1.0 else max(12, round(168 * scale))
     with TemporaryDirectory(prefix="driftmon-soak-") as folder:
         daemon, advance = _daemon(Path(folder), collections)
-        server = daemon._serve(daemon.deployment)  # noqa: SLF001 the daemon's own server, without its scheduler
+        server = daemon._serve(daemon.deployment, Credentials())  # noqa: SLF001 the daemon's own server, without its scheduler
         memory: list[tuple[int, float]] = []
         scrapes: list[float] = []
         ended = threading.Event()

@@ -39,7 +39,16 @@ def load_deployment(path: Path) -> Deployment:
     from monitor.wiring import wire
 
     loaded = read_config(path)
-    return replace(wire(loaded.config, path.parent), files=loaded.files, secrets=loaded.secrets)
+    secrets = loaded.secrets | _tokens(loaded.config.web.token_file)
+    return replace(wire(loaded.config, path.parent), files=loaded.files, secrets=secrets)
+
+
+def _tokens(file: Path | None) -> frozenset[str]:
+    """Return the web server's tokens, which it reads for itself, so that no log shows them either."""
+    try:
+        return frozenset() if file is None else frozenset(file.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError):
+        return frozenset()
 
 
 @contextmanager

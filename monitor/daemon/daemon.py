@@ -23,7 +23,7 @@ from monitor.daemon.crew import Crew
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
-from monitor.daemon.serving import open_server
+from monitor.daemon.serving import Credentials, open_server, read_credentials
 from monitor.daemon.snapshot import take_snapshot
 from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
@@ -71,6 +71,7 @@ class Daemon:
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """What the present store holds: its lock, and the store itself where a reload opened it."""
     _server: Server | None = field(default=None, repr=False)
+    _credentials: Credentials = field(default_factory=Credentials, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _asked: threading.Event = field(default_factory=threading.Event, repr=False)
     _ticked: float = field(init=False, repr=False)
@@ -101,7 +102,8 @@ class Daemon:
         """Serve, tick, and block until SIGTERM or SIGINT; then drain, and return whether all work has ended."""
         self._resources.enter_context(self.store.exclusive())
         with self._resources:
-            self._server = self._serve(self.deployment)
+            self._credentials = read_credentials(self.deployment.config.web)
+            self._server = self._serve(self.deployment, self._credentials)
             scheduler = BackgroundScheduler(
                 jobstores={"default": MemoryJobStore()},
                 executors={"default": SchedulerThread(1)},
@@ -230,20 +232,24 @@ class Daemon:
     def _move(self, deployment: Deployment, server: Server) -> Server:
         """Serve as the new configuration says; raises `EdgeError` and serves as before where that fails."""
         web = deployment.config.web
+        credentials = read_credentials(web)
         if web.listen != self.deployment.config.web.listen and web.address != (server.host, server.port):
-            moved = self._serve(deployment)
+            moved = self._serve(deployment, credentials)
             server.stop()
-            return moved
-        server.stop()  # the same address cannot be listened on twice
-        try:
-            return self._serve(deployment)
-        except DriftmonError:
-            self._server = self._serve(self.deployment)
-            raise
+        else:
+            server.stop()  # the same address cannot be listened on twice
+            try:
+                moved = self._serve(deployment, credentials)
+            except DriftmonError:
+                self._server = self._serve(self.deployment, self._credentials)
+                raise
+        self._credentials = credentials
+        return moved
 
-    def _serve(self, deployment: Deployment) -> Server:
+    def _serve(self, deployment: Deployment, credentials: Credentials) -> Server:
         return open_server(
             deployment.config.web,
+            credentials,
             metrics=self.exporter.render,
             alive=self.alive,
             ready=self.ready,

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from monitor.config import Config
 from monitor.daemon.reload import FileWatch
+from monitor.daemon.serving import Credentials
 from monitor.errors import ConfigError
 from monitor.store import Store, schema
 from monitor.web import Server
@@ -180,9 +181,9 @@ def test_another_database_is_opened_and_the_old_one_given_free(bench: Bench, tmp
 
 def test_the_server_moves_or_stays_where_it_is(bench: Bench) -> None:
     daemon = bench.daemon
-    daemon._server = first = daemon._serve(daemon.deployment)
+    daemon._server = first = daemon._serve(daemon.deployment, Credentials())
     blocked = _with(bench, web={"listen": f"127.0.0.1:{first.port}", "requests_per_second": 7})
-    taken = daemon._serve(daemon.deployment)
+    taken = daemon._serve(daemon.deployment, Credentials())
     busy = _with(bench, web={"listen": f"127.0.0.1:{taken.port}"})
     try:
         daemon.load = lambda: busy
@@ -204,7 +205,7 @@ def _answers(server: Server) -> bool:
 
 def test_a_token_that_can_be_guessed_is_refused_at_reload(bench: Bench, tmp_path: Path) -> None:
     daemon = bench.daemon
-    daemon._server = daemon._serve(daemon.deployment)
+    daemon._server = daemon._serve(daemon.deployment, Credentials())
     (tmp_path / "token").write_text("short")
     guessed = _with(bench, web={"listen": "127.0.0.1:0", "token_file": tmp_path / "token"})
     daemon.load = lambda: guessed
