@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.torture.postgres_server import start_postgres
@@ -26,13 +26,24 @@ BAR = 10.0
 """Gigabytes (of 10^9 bytes) that a thousand collections may come to."""
 GB = 1e9
 LEASE = timedelta(minutes=5)
+LIVED = 5
+"""Days that are lived through window by window, if not told otherwise; what is older is committed as rolled up."""
 
 
 def run(scale: float = 1.0) -> list[dict[str, Any]]:
     """Return the size of both databases in the steady state: every tier full, rows made, rolled up and dropped."""
-    baseline, outcomes = make_outcomes(12)
+    return measure(max(1, round(4 * scale)), LIVED)
+
+
+def measure(collections: int, days: int) -> list[dict[str, Any]]:
+    """Return the figures of so many collections, of whose past the last ``days`` are lived window by window.
+
+    With more days than `Retention.daily` has, nothing is committed as rolled up: what the short way is held against.
+    """
+    if collections < 1 or days < 1:
+        raise ValueError(f"measure({collections}, {days}): give at least 1 collection and 1 day")
+    baseline, outcomes = make_outcomes(DAY // QUARTER)
     policy = Retention()
-    number = max(1, round(4 * scale))
     figures = [
         figure("a window's profile as committed", len(outcomes[-1].profile), "bytes"),
         figure("a window's readings", len(outcomes[-1].readings), "readings"),
@@ -42,9 +53,9 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
         with opened as url:
             if url is None:
                 continue
-            year = Year(url, [f"c{i}" for i in range(number)], outcomes, policy)
+            year = Year(url, [f"c{i}" for i in range(collections)], outcomes, policy)
             try:
-                figures += year.measure(name, baseline)
+                figures += year.measure(name, baseline, days)
             finally:
                 year.store.close()
     return figures
@@ -67,13 +78,18 @@ class Year:
     policy: Retention
     baselines: dict[str, int] = field(default_factory=dict)
     committed: int = 0
+    rolled_up: int = 0
+    busy: float = 0.0
+    """Seconds of this process's CPU in the calls that rolled up."""
+    taken: float = 0.0
+    """Seconds by the clock in the same calls."""
 
     def __post_init__(self) -> None:
         """Open the database at this release's schema."""
         schema.upgrade(self.url)
         self.store = Store.open(self.url)
 
-    def measure(self, engine: str, baseline: bytes) -> list[dict[str, Any]]:
+    def measure(self, engine: str, baseline: bytes, days: int) -> list[dict[str, Any]]:
         """Return the figures of one engine."""
         empty = self.size()
         for name in self.names:
@@ -90,11 +106,10 @@ class Year:
             )
         # The long past is committed at the resolution it has by now, the newest days are really rolled up.
         end = START + self.policy.daily + 2 * DAY
-        hours = end - self.policy.hourly - DAY
-        quarters = end - self.policy.windows - 3 * DAY
-        rolled = _as_rolled_up(self.outcomes)
-        self.live(START, hours, DAY, rolled)
-        self.live(hours, quarters, HOUR, rolled)
+        quarters = max(START, end - days * DAY)
+        hours = max(START, min(quarters, end - self.policy.hourly - DAY))
+        self.live(START, hours, DAY, _as_rolled_up(self.outcomes, DAY))
+        self.live(hours, quarters, HOUR, _as_rolled_up(self.outcomes, HOUR))
         self.live(quarters, end, QUARTER, self.outcomes)
         idle = self.time_idle(end)
         grown = (self.size() - empty) / len(self.names)
@@ -105,6 +120,7 @@ class Year:
         return [
             *(figure(f"{engine}: {table} kept of a collection", n, table) for table, n in each.items()),
             figure(f"{engine}: a call of retention with nothing to do", idle, "ms"),
+            *self.figure_cost(engine),
             figure(asked, (empty + COLLECTIONS * grown) / GB, "GB", BAR),
             figure(f"{engine}: … after VACUUM", (empty + COLLECTIONS * left) / GB, "GB", BAR),
         ]
@@ -122,10 +138,30 @@ class Year:
                 self.committed += 1
             if not (now - START) % timedelta(hours=6):
                 for name in self.names:
-                    while self.store.retain(name, self.policy, now).more:
+                    while self.retain(name, now):
                         pass
             if self.url.startswith("postgresql"):
                 self.tidy(now, length)
+
+    def retain(self, name: str, now: datetime) -> bool:
+        """Call retention once, take its time where it rolled up, and return whether there is more."""
+        busy, taken = process_time(), perf_counter()
+        done = self.store.retain(name, self.policy, now)
+        if done.rolled_up:
+            self.rolled_up += done.rolled_up
+            self.busy += process_time() - busy
+            self.taken += perf_counter() - taken
+        return done.more
+
+    def figure_cost(self, engine: str) -> list[dict[str, Any]]:
+        """Return what one window costs to roll up; none where the lived days were too few for any."""
+        if not self.rolled_up:
+            return []
+        each = 1000 / self.rolled_up
+        return [
+            figure(f"{engine}: CPU of the monitor per window rolled up", self.busy * each, "ms"),
+            figure(f"{engine}: time per window rolled up", self.taken * each, "ms"),
+        ]
 
     def tidy(self, now: datetime, length: timedelta) -> None:
         """Do what autovacuum would, whose clock is not ours: a table is due when a fifth of its rows is dead.
@@ -171,13 +207,20 @@ class Year:
             return int(connection.exec_driver_sql(statement).scalar_one())
 
 
-def _as_rolled_up(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _as_rolled_up(outcomes: Sequence[Outcome], length: timedelta) -> list[Outcome]:
     """Return outcomes as they are after a roll-up: a merged profile, an effect for every reading, no detail."""
     profiles = [Profile.unpack(outcome.profile) for outcome in outcomes]
-    merged = merge_all(profiles[0].basis, profiles).pack()
+    number = length // QUARTER
+    # As many windows as it has go into each: a sum of more fills more bits, and compresses less.
+    runs = [profiles[i : i + number] for i in range(0, len(profiles), number)]
+    merged = [merge_all(run[0].basis, run).pack() for run in runs]
     return [
-        replace(o, profile=merged, readings=tuple(replace(r, effect=r.shift, detail={}) for r in o.readings))
-        for o in outcomes
+        replace(
+            o,
+            profile=merged[i % len(merged)],
+            readings=tuple(replace(r, effect=r.shift, detail={}) for r in o.readings),
+        )
+        for i, o in enumerate(outcomes)
     ]
 
 
