@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.torture.mutations import NOW, START, WINDOWS, as_row, good_record, spoil_file
 from monitor.errors import DriftmonError
+from monitor.indexes.memory import MemoryIndex
 from monitor.sources.file import FileSource
 
 
@@ -46,23 +47,46 @@ def whole_parquet() -> bytes:
     return content.getvalue()
 
 
-KINDS = {"jsonl.gz": whole_gzip, "parquet": whole_parquet}
+def whole_npz() -> bytes:
+    """Return sixty documents as arrays."""
+    content = io.BytesIO()
+    np.savez(content, ids=np.array([f"d{i}" for i in range(60)]), vectors=np.ones((60, 4), np.float32))
+    return content.getvalue()
+
+
+def _read_log(path: Path) -> None:
+    source = FileSource(str(path))
+    object.__setattr__(source, "clock", lambda: NOW)
+    for _entry in source.read(*WINDOWS[2]):
+        pass
+
+
+def _read_index(path: Path) -> None:
+    MemoryIndex(path).sample(10)
+
+
+KINDS = {
+    "jsonl.gz": (whole_gzip, _read_log),
+    "parquet": (whole_parquet, _read_log),
+    "index.npz": (whole_npz, _read_index),
+    "index.parquet": (whole_parquet, _read_index),
+    "index.jsonl.gz": (whole_gzip, _read_index),
+}
+"""Name of a file: what it holds, and who reads it."""
 
 
 def read_broken(kind: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
     """Read ``count`` files, each broken in its own way; return what became of them."""
     rng = np.random.default_rng(seed)
-    whole = KINDS[kind]()
+    make, read_file = KINDS[kind]
+    whole = make()
     path = folder / f"log.{kind}"
     read = refused = 0
     raised: list[str] = []
     for _ in range(count):
         path.write_bytes(spoil_file(rng, whole))
-        source = FileSource(str(path))
-        object.__setattr__(source, "clock", lambda: NOW)
         try:
-            for _entry in source.read(*WINDOWS[2]):
-                pass
+            read_file(path)
             read += 1
         except DriftmonError:
             refused += 1

@@ -12,6 +12,7 @@ import typer
 
 from monitor.cli import baselines, database, demonstration, setup, windows
 from monitor.cli.entry import INTERRUPTED
+from monitor.cli.show import harmless
 from monitor.errors import DriftmonError
 from monitor.threads import limit_blas_threads
 
@@ -83,7 +84,7 @@ def _run() -> int:
 
 
 def _tell(message: str, code: int) -> int:
-    typer.echo(f"driftmon: {message}", err=True)
+    typer.echo(f"driftmon: {harmless(message)}", err=True)
     return code
 
 

@@ -18,11 +18,37 @@ STATE_STYLES = {"quiet": "green", "drift": "bold red", "insufficient": "yellow",
 
 
 def console() -> Console:
-    """Return the console of standard output."""
-    from rich.console import Console
+    """Return the console of standard output; what is printed on it moves no cursor and changes no colour."""
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+    from rich.segment import Segment
+
+    class Harmless(RenderHook):
+        """Escapes what texts of a log, a path or a database would do to a terminal; our own styles stay."""
+
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [_Escaped(each) for each in renderables]
+
+    class _Escaped:
+        def __init__(self, shown: ConsoleRenderable) -> None:
+            self._shown = shown
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            for text, style, control in console.render(self._shown, options):
+                yield Segment(text if control else harmless(text), style, control)
 
     # Off a terminal (a pipe, a log) there is no width to keep to; 80 columns would cut names.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    made = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    made.push_render_hook(Harmless())
+    return made
+
+
+def harmless(text: str) -> str:
+    """Return ``text`` with all that is neither printable nor a line's end written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def print_json(data: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import EdgeError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 OURS = "sentence_transformers."
+_WEIGHTS = re.compile(r"(adapter_)?model(-\d+-of-\d+)?\.safetensors")
 
 
 def refuse_unsafe(folder: Path) -> None:
@@ -56,7 +58,8 @@ def _refuse_foreign(file: Path, kind: Any) -> None:
 
 def _refuse_pickle(part: Path) -> None:
     files = {f.name: f for f in sorted(part.iterdir()) if f.is_file()}
-    safe = any(f.suffix == ".safetensors" for f in files.values())
+    # By the names that are read: other safetensors beside a pickle would only look safe.
+    safe = any(_WEIGHTS.fullmatch(name) for name in files)
     # A pickle beside safetensors is not read; an adapter's is, unless the adapter has safetensors of its own.
     read = [f for f in files.values() if f.suffix.lower() in PICKLES and not safe]
     if "adapter_model.bin" in files and "adapter_model.safetensors" not in files:

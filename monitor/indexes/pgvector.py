@@ -64,6 +64,10 @@ class PgvectorIndex:
         for name in ("table", "id_column", "vector_column"):
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty; name a {name.replace('_', ' ')}")
+            if any("\ud800" <= sign <= "\udfff" for sign in getattr(self, name)):
+                raise ValueError(
+                    f"{name} holds half a character, which no name in a database does; correct it"
+                )
         if self.metric not in get_args(Metric):
             raise ValueError(f"metric is {self.metric!r}; it must be one of {', '.join(get_args(Metric))}")
         if not 0 < self.timeout <= 3600:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".npz", ".jsonl", ".jsonl.gz", ".parquet")
 BLOCK_ROWS = 4096
+
+# What NumPy and zipfile raise over bytes that are no archive of theirs; a header may claim any shape.
+_BROKEN_ARCHIVE = (
+    KeyError,
+    ValueError,
+    TypeError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 # Rows of one dimension: what stands for their ids, and the vectors; or what was wrong, and with how many.
 Rows: TypeAlias = tuple[list[Any], NDArray[Any]]
@@ -103,13 +115,18 @@ def _blocks(file: Path, id_column: str, vector_column: str) -> Iterator[Rows | B
 
 def _npz(file: Path) -> Iterator[Rows | Broken]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here: NumPy leaves a file open that turns out to be no archive.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             ids, vectors = arrays["ids"], arrays["vectors"]
-    except (KeyError, ValueError) as error:
+    except _BROKEN_ARCHIVE as error:
         raise EdgeError(
             f"{file}: {error}. It must hold two plain arrays, ids (text or whole numbers) and vectors; "
             "object arrays are pickles and never read."
         ) from error
+    if not isinstance(ids, np.ndarray) or not isinstance(
+        vectors, np.ndarray
+    ):  # NumPy gives foreign bytes as they are
+        raise EdgeError(f"{file}: ids and vectors are no arrays; write it with numpy.savez.")
     if vectors.ndim != 2 or ids.shape != vectors.shape[:1] or vectors.dtype.kind != "f":
         raise EdgeError(
             f"{file}: ids {ids.shape} and vectors {vectors.shape} {vectors.dtype} must be (N,), and (N, d) "
@@ -163,7 +180,7 @@ def _parquet(file: Path, id_column: str, vector_column: str) -> Iterator[Rows | 
             _check_columns(file, table.schema_arrow, id_column, vector_column)
             for batch in table.iter_batches(BLOCK_ROWS, columns=[id_column, vector_column]):
                 yield from _batch(batch.column(id_column), batch.column(vector_column))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # the last: a name in a broken footer
         raise EdgeError(f"{file} cannot be read as Parquet ({error}); write it again.") from error
 
 

@@ -22,7 +22,7 @@ from monitor.sources.columns import ColumnMap, check_columns, complete, hint, na
 from monitor.sources.rows import RowFormat, RowReader
 from monitor.sources.sql_connection import open_session, parse_url
 from monitor.sources.sql_time import in_window
-from monitor.sources.values import FlawError, VectorDtype, read_time, read_zone
+from monitor.sources.values import FlawError, VectorDtype, is_text, read_time, read_zone
 
 
 def _now() -> datetime:
@@ -77,6 +77,8 @@ class SqlSource:
             ) from None
         if not self.table:
             raise ValueError("table: must name a table or view")
+        if not is_text(self.table):
+            raise ValueError("table: is no text that UTF-8 can hold; name a table or view")
         if not 0 < self.timeout <= 3600:
             raise ValueError("timeout: must be above 0 and at most 3600 seconds")
         if not 1 <= self.batch_size <= 100_000:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import math
 import sys
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from monitor.cli import show
 from monitor.cli.show import format_p, print_json, progress, readings_table, verdict_line
 from monitor.records import Cause, Evidence, Reading, Verdict
 
@@ -98,3 +100,28 @@ def test_a_verdict_names_every_cause() -> None:
         "[bold red]drift[/], severity critical, cause: [bold]model_query_side (90%), unknown (10%)[/]"
     )
     assert verdict_line(Verdict("quiet")) == "[green]quiet[/]"
+
+
+def test_a_text_does_nothing_to_a_terminal_and_our_colours_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    said = io.StringIO()
+    monkeypatch.setattr("sys.stdout", said)
+    out = show.console()
+    out.print("[green]ok[/] \x1b[2J\x07 \u202e", "second", soft_wrap=True)
+    out.print("\x1b]0;title\x07", markup=False)
+    assert "\x1b[32mok\x1b[0m" in said.getvalue()
+    plain = said.getvalue().replace("\x1b[32m", "").replace("\x1b[0m", "")
+    assert not any(c in plain for c in "\x1b\x07\u202e")
+    assert "ok \\x1b[2J \\u202e second" in plain  # rich drops the bell itself
+    assert "\\x1b]0;title" in plain
+
+
+@pytest.mark.parametrize("text", ["", "plain", "größe 数 🦄", "two\nlines"])
+def test_what_is_harmless_stays(text: str) -> None:
+    assert show.harmless(text) == text
+
+
+def test_half_a_character_can_be_printed() -> None:
+    show.harmless("\ud800 \t\r\x85\u2028\x00").encode()
+    assert show.harmless("a\rb\u2028") == "a\\rb\\u2028"

@@ -51,6 +51,13 @@ def test_a_part_that_is_pickled_is_refused_though_the_rest_is_safe(tmp_path: Pat
         refuse_unsafe(folder(tmp_path, [TRANSFORMER, DENSE], "model.safetensors", file))
 
 
+@pytest.mark.parametrize("decoy", ["other.safetensors", "model.safetensors.bak", "model-1.safetensors"])
+def test_safetensors_that_nobody_reads_excuse_no_pickle(tmp_path: Path, decoy: str) -> None:
+    files = ("model.safetensors", "2_Dense/pytorch_model.bin", f"2_Dense/{decoy}")
+    with pytest.raises(EdgeError, match=r"2_Dense/pytorch_model\.bin holds weights as a pickle"):
+        refuse_unsafe(folder(tmp_path, [TRANSFORMER, DENSE], *files))
+
+
 @pytest.mark.parametrize("kind", ["custom_st.Transformer", "os.system", None, "sentence_transformersX.Dense"])
 def test_modules_outside_the_library_are_refused(tmp_path: Path, kind: str | None) -> None:
     with pytest.raises(EdgeError, match="module type"):

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import threading
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,6 +214,25 @@ def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", ids=np.array(["a", None], dtype=object), vectors=VECTORS[:2])
     with pytest.raises(EdgeError, match="never read"):
         MemoryIndex(tmp_path / "evil.npz").search(VECTORS, 1)
+
+
+@pytest.mark.parametrize("suffix", ["", ".npy"])
+def test_members_that_are_no_arrays_are_refused(tmp_path: Path, suffix: str) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.npz", "w") as archive:
+        for name in ("ids", "vectors"):
+            archive.writestr(name + suffix, b"no array")
+    with pytest.raises(EdgeError, match="no arrays"):
+        MemoryIndex(tmp_path / "evil.npz").describe()
+
+
+def test_a_shape_beyond_all_memory_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 384), }"
+    member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "evil.npz", "w") as archive:
+        for name in ("ids.npy", "vectors.npy"):
+            archive.writestr(name, member)
+    with pytest.raises(EdgeError, match="must hold two plain arrays"):
+        MemoryIndex(tmp_path / "evil.npz").describe()
 
 
 @pytest.mark.parametrize(

@@ -315,3 +315,9 @@ def test_bad_fields_are_refused_and_show_no_secret(fields: dict[str, Any], messa
     with pytest.raises(ValueError, match=message) as caught:
         adapter.validate_python(good | fields)
     assert "s3cr3t-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["table", "id_column", "vector_column"])
+def test_half_a_character_is_no_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} holds half a character"):
+        replace(PgvectorIndex(SecretStr("postgresql://host/db"), "chunks"), **{name: "\ud800"})  # type: ignore[arg-type]

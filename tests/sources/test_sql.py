@@ -556,3 +556,8 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
         _source("mysql://user:hunter2secret@127.0.0.1/log").describe()
     with pytest.raises(EdgeError, match="no SQLAlchemy dialect 'nosuch' is installed"):
         _source("nosuch://user:hunter2secret@127.0.0.1/log").describe()
+
+
+def test_half_a_character_is_no_name_of_a_table() -> None:
+    with pytest.raises(ValueError, match="table: is no text that UTF-8 can hold"):
+        SqlSource(SecretStr("sqlite:///log.db"), "lo\ud800gs")
