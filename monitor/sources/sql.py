@@ -172,6 +172,12 @@ def reflect(connection: Connection, table: str, schema: str | None, columns: Col
             raise ConfigError(
                 f"source.columns.{field_name}: table {table!r} has no column {name!r}; {hint(name, types)}"
             )
+    written = (table, schema or "", *(name for _, name in named(mapped)))
+    if connection.dialect.positional and any("%(" in name for name in written):
+        # SQLAlchemy takes it for the place of a parameter and writes a statement that is broken.
+        raise ConfigError(
+            f"source.table: {table!r} or a column of it has '%(' in its name; name a view over it instead"
+        )
     clause = sa.table(
         quoted_name(table, quote=True),
         *(sa.column(quoted_name(name, quote=True)) for _, name in named(mapped)),

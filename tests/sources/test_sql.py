@@ -5,6 +5,7 @@ import json
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -561,3 +562,12 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 def test_half_a_character_is_no_name_of_a_table() -> None:
     with pytest.raises(ValueError, match="table: is no text that UTF-8 can hold"):
         SqlSource(SecretStr("sqlite:///log.db"), "lo\ud800gs")
+
+
+@pytest.mark.parametrize("name", ["a%(b", "%(id)s"])
+def test_a_name_that_sqlalchemy_cannot_write_is_refused(tmp_path: Path, name: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        connection.execute(f'CREATE TABLE "{name}" (id TEXT, at TEXT)')
+    source = SqlSource(SecretStr(f"sqlite:///{tmp_path}/log.db"), name)
+    with pytest.raises(ConfigError, match="name a view over it"):
+        list(source.read(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)))
