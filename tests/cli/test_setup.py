@@ -159,7 +159,7 @@ def test_check_hides_the_password_of_a_server_that_is_down(
         (
             "sqlite:///driftmon.db ",
             "${NO_SUCH_VARIABLE} ",
-            "database: the environment has no NO_SUCH_VARIABLE; export it before you start driftmon",
+            "database: the environment has no NO_SUCH_VARIABLE; export it before you start driftmon, or NO_SUCH_",
         ),
         ("collections:", "collection:", "{file}: collection: unknown key; did you mean 'collections'?"),
         (

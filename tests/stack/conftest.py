@@ -75,7 +75,8 @@ def make_snapshot(
         baseline_model="all-MiniLM-L6-v2",
         log_threshold=math.log(1000),
     )
-    return Snapshot(now, (status,), {("hook", "delivered"): 3})
+    paces = {"brisk": 1, "slow": 0, "hanging": 0}
+    return Snapshot(now, (status,), {("hook", "delivered"): 3}, config_read_at=now, in_work=paces)
 
 
 def model_push() -> Snapshot:
