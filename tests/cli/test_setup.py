@@ -159,7 +159,10 @@ def test_check_hides_the_password_of_a_server_that_is_down(
         (
             "sqlite:///driftmon.db ",
             "${NO_SUCH_VARIABLE} ",
-            "database: the environment has no NO_SUCH_VARIABLE; export it before you start driftmon, or NO_SUCH_",
+            (
+                "database: the environment has no NO_SUCH_VARIABLE; export it before you start driftmon, "
+                "or NO_SUCH_VARIABLE_FILE with the path of a file that holds it"
+            ),
         ),
         ("collections:", "collection:", "{file}: collection: unknown key; did you mean 'collections'?"),
         (
