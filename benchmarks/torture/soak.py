@@ -20,7 +20,6 @@ from benchmarks.torture.report import figure, main
 from monitor.baseline.codec import pack
 from monitor.config import Config
 from monitor.daemon import Daemon
-from monitor.daemon.serving import Credentials
 from monitor.pipeline import Collection
 from monitor.records import Record, Rejection, Window
 from monitor.reference import take_baseline
@@ -57,11 +56,11 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     hours = 168 if scale >= 1.0 else max(12, round(168 * scale))
     with TemporaryDirectory(prefix="driftmon-soak-") as folder:
         daemon, advance = _daemon(Path(folder), collections)
-        server = daemon._serve(daemon.deployment, Credentials())  # noqa: SLF001 the daemon's own server, without its scheduler
+        daemon.front.open(daemon.deployment.config.web)
         memory: list[tuple[int, float]] = []
         scrapes: list[float] = []
         ended = threading.Event()
-        scraper = threading.Thread(target=_scrape, args=(f"{server.url}/metrics", scrapes, ended))
+        scraper = threading.Thread(target=_scrape, args=(f"{daemon.front.url}/metrics", scrapes, ended))
         scraper.start()
         began = time.monotonic()
         try:
@@ -76,7 +75,7 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
         finally:
             ended.set()
             scraper.join(20)
-            server.stop()
+            daemon.front.close()
         seconds = time.monotonic() - began
         done = sum(s.windows["done"] for s in daemon.store.statuses(sorted(daemon.deployment.collections)))
         daemon.store.close()

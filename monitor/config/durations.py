@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -17,11 +18,9 @@ def parse_duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    try:
-        if match is not None:
+    if match is not None:
+        with suppress(OverflowError):  # longer than any calendar: refused like what cannot be read
             return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    except OverflowError:
-        pass
     raise ValueError("a duration is a number and a unit, such as 30s, 15m, 6h, 90d")
 
 

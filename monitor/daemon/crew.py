@@ -179,8 +179,9 @@ class Crew:
     def _work_queue(self) -> None:
         thread = threading.current_thread()
         try:
-            while not self._stopped.is_set() and self._work_next(thread):
-                pass
+            more = True
+            while more and not self._stopped.is_set():
+                more = self._work_next(thread)
         except StoreError as error:
             self.trouble = str(error)
             log.warning("the store does not answer", error=str(error))

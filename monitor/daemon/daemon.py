@@ -23,7 +23,7 @@ from monitor.daemon.crew import Crew
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
-from monitor.daemon.serving import Credentials, open_server, read_credentials
+from monitor.daemon.serving import Front
 from monitor.daemon.snapshot import take_snapshot
 from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
@@ -33,7 +33,7 @@ from monitor.records import Snapshot
 from monitor.store import Store
 from monitor.store.schema import require_current
 from monitor.threads import worker_count
-from monitor.web import Server, summarize
+from monitor.web import summarize
 from monitor.wiring import Deployment
 
 log = structlog.get_logger("driftmon")
@@ -66,12 +66,11 @@ class Daemon:
     workers: int | None = None
     stopwatch: Callable[[], float] = time.monotonic
     crew: Crew = field(init=False, repr=False)
+    front: Front = field(init=False, repr=False)
     _watch: FileWatch = field(init=False, repr=False)
     _tracing: Tracing = field(init=False, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """What the present store holds: its lock, and the store itself where a reload opened it."""
-    _server: Server | None = field(default=None, repr=False)
-    _credentials: Credentials = field(default_factory=Credentials, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _asked: threading.Event = field(default_factory=threading.Event, repr=False)
     _ticked: float = field(init=False, repr=False)
@@ -91,6 +90,7 @@ class Daemon:
         self._retainer = Retainer(self.stopwatch)
         self._watch = FileWatch(self.deployment.files)
         self._tracing = open_tracing(self.deployment.config.tracing)
+        self.front = Front(self.exporter.render, self.alive, self.ready, self.status)
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
 
     @property
@@ -102,8 +102,7 @@ class Daemon:
         """Serve, tick, and block until SIGTERM or SIGINT; then drain, and return whether all work has ended."""
         self._resources.enter_context(self.store.exclusive())
         with self._resources:
-            self._credentials = read_credentials(self.deployment.config.web)
-            self._server = self._serve(self.deployment, self._credentials)
+            self.front.open(self.deployment.config.web)
             scheduler = BackgroundScheduler(
                 jobstores={"default": MemoryJobStore()},
                 executors={"default": SchedulerThread(1)},
@@ -125,7 +124,7 @@ class Daemon:
                 log.info(
                     "started",
                     collections=len(self.deployment.collections),
-                    url=self._server.url,
+                    url=self.front.url,
                     worker=self.worker,
                 )
                 self._stop.wait()
@@ -215,8 +214,7 @@ class Daemon:
                 require_current(store.engine)
                 undo.enter_context(store.exclusive())
             tracing = self._tracing if new.tracing == old.tracing else open_tracing(new.tracing)
-            if self._server is not None and new.web != old.web:
-                self._server = self._move(deployment, self._server)
+            self.front.move(new.web)
             opened = undo.pop_all()
         if tracing is not self._tracing:
             self._tracing.close()
@@ -228,33 +226,6 @@ class Daemon:
         self.deployment, self.store, self._tracing = deployment, store, tracing
         self._planner = Planner()
         self.crew.graph, self.crew.places = self._graph(), self._places()
-
-    def _move(self, deployment: Deployment, server: Server) -> Server:
-        """Serve as the new configuration says; raises `EdgeError` and serves as before where that fails."""
-        web = deployment.config.web
-        credentials = read_credentials(web)
-        if web.listen != self.deployment.config.web.listen and web.address != (server.host, server.port):
-            moved = self._serve(deployment, credentials)
-            server.stop()
-        else:
-            server.stop()  # the same address cannot be listened on twice
-            try:
-                moved = self._serve(deployment, credentials)
-            except DriftmonError:
-                self._server = self._serve(self.deployment, self._credentials)
-                raise
-        self._credentials = credentials
-        return moved
-
-    def _serve(self, deployment: Deployment, credentials: Credentials) -> Server:
-        return open_server(
-            deployment.config.web,
-            credentials,
-            metrics=self.exporter.render,
-            alive=self.alive,
-            ready=self.ready,
-            status=self.status,
-        )
 
     def _graph(self) -> Graph:
         trace = self._tracing.tracer
@@ -310,8 +281,7 @@ class Daemon:
         giving_back = threading.Thread(target=self.crew.release, daemon=True)
         giving_back.start()
         giving_back.join(RELEASE)
-        if self._server is not None:
-            self._server.stop()
+        self.front.close()
         self._tracing.close()
         log.info("stopped", drained=drained)
         return drained

@@ -112,9 +112,8 @@ class Graph:
             # Outside the lock: a large baseline that is slow to load holds up its own collection only.
             known = identifier, unpack(self.store.baseline_data(identifier))
         with self._lock:
-            self._baselines[collection] = (
-                known  # the newest is last, the first is the one not used for longest
-            )
+            # The newest is last; the first is the one that was not used for longest.
+            self._baselines[collection] = known
             while len(self._baselines) > BASELINES:
                 del self._baselines[next(iter(self._baselines))]
         return known[1]

@@ -11,11 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.config import Config
+from monitor.daemon import Daemon
 from monitor.daemon.reload import FileWatch
-from monitor.daemon.serving import Credentials
+from monitor.daemon.serving import Front
 from monitor.errors import ConfigError
 from monitor.store import Store, schema
-from monitor.web import Server
 from monitor.wiring import Deployment
 from tests.core_fakes.bench import Bench, Make
 
@@ -181,43 +181,53 @@ def test_another_database_is_opened_and_the_old_one_given_free(bench: Bench, tmp
 
 def test_the_server_moves_or_stays_where_it_is(bench: Bench) -> None:
     daemon = bench.daemon
-    daemon._server = first = daemon._serve(daemon.deployment, Credentials())
-    blocked = _with(bench, web={"listen": f"127.0.0.1:{first.port}", "requests_per_second": 7})
-    taken = daemon._serve(daemon.deployment, Credentials())
-    busy = _with(bench, web={"listen": f"127.0.0.1:{taken.port}"})
+    daemon.front.open(daemon.deployment.config.web)
+    other = Daemon(daemon.deployment, bench.store).front
+    other.open(daemon.deployment.config.web)
+    first, taken = _port(daemon.front), _port(other)
+    busy = _with(bench, web={"listen": f"127.0.0.1:{taken}"})
+    same = _with(bench, web={"listen": f"127.0.0.1:{first}", "requests_per_second": 7})
     try:
         daemon.load = lambda: busy
         assert not daemon.reload()
-        assert _answers(daemon._server)
-        daemon.load = lambda: blocked  # the same address again: the port is first given free, then taken
+        assert _answers(daemon.front)
+        daemon.load = lambda: same  # the same address again: the port is first given free, then taken
         assert daemon.reload()
-        assert daemon._server is not first
-        assert daemon._server.port == first.port
-        assert _answers(daemon._server)
+        assert _port(daemon.front) == first
+        assert _answers(daemon.front)
+        elsewhere = _with(bench, web={"listen": "127.0.0.1:0"})
+        daemon.load = lambda: elsewhere
+        assert daemon.reload()
+        assert _port(daemon.front) != first
+        assert _answers(daemon.front)
     finally:
-        daemon._server.stop()
-        taken.stop()
+        daemon.front.close()
+        other.close()
 
 
-def _answers(server: Server) -> bool:
-    return httpx.get(f"{server.url}/-/healthy").status_code == 200
+def _port(front: Front) -> int:
+    return int(str(front.url).rpartition(":")[2])
+
+
+def _answers(front: Front) -> bool:
+    return httpx.get(f"{front.url}/-/healthy").status_code == 200
 
 
 def test_a_token_that_can_be_guessed_is_refused_at_reload(bench: Bench, tmp_path: Path) -> None:
     daemon = bench.daemon
-    daemon._server = daemon._serve(daemon.deployment, Credentials())
+    daemon.front.open(daemon.deployment.config.web)
     (tmp_path / "token").write_text("short")
     guessed = _with(bench, web={"listen": "127.0.0.1:0", "token_file": tmp_path / "token"})
     daemon.load = lambda: guessed
     try:
         assert not daemon.reload()
-        assert _answers(daemon._server)
+        assert _answers(daemon.front)
         (tmp_path / "token").write_text("long-enough-to-be-no-guess")
         assert daemon.reload()
-        assert httpx.get(f"{daemon._server.url}/metrics").status_code == 401
-        assert _answers(daemon._server)
+        assert httpx.get(f"{daemon.front.url}/metrics").status_code == 401
+        assert _answers(daemon.front)
     finally:
-        daemon._server.stop()
+        daemon.front.close()
 
 
 def test_places_follow_the_configuration(bench: Bench) -> None:
