@@ -213,7 +213,7 @@ class Crew:
         try:
             graph.work(claim)
         except StoreError as error:
-            hand.unsettled = str(error)
+            hand.unsettled = next(iter(getattr(error, "__notes__", ())), str(error))
             raise
         finally:
             with self._lock:

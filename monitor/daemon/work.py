@@ -90,6 +90,9 @@ class Graph:
             self.store.fail(claim, error, MAX_ATTEMPTS, retry)
         except LeaseLostError as lost:
             log.warning("window lost", error=str(lost))
+        except StoreError as away:
+            away.add_note(error)  # what is to be told of the window when the store is back
+            raise
 
     def _walk(self, claim: Claim) -> Outcome:
         name = claim.window.collection

@@ -212,7 +212,8 @@ def is_text(value: Any) -> bool:
 def parse_json(text: str, reason: str) -> Any:
     """Return what the JSON text says; raises `FlawError` with ``reason``."""
     try:
-        value, end = _DECODER.raw_decode(text)
+        # Blanks before it are passed over by the slower way only.
+        value, end = (None, -1) if text[:1].isspace() else _DECODER.raw_decode(text)
         return value if end == len(text) else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FlawError(reason, "text that is not JSON") from error

@@ -242,6 +242,24 @@ class Forgetful(Store):
             raise self.errors.pop()
         super().commit(claim, outcome)
 
+    def fail(self, claim: Claim, error: str, max_attempts: int, retry_in: timedelta) -> None:
+        if self.errors:
+            raise self.errors.pop()
+        super().fail(claim, error, max_attempts, retry_in)
+
+
+def test_why_a_window_failed_is_told_when_the_store_is_back(make: Make) -> None:
+    bench = make("docs", store=Forgetful)
+    bench.pass_windows(1)
+    bench.traffic["docs"].broken.append(EdgeError("log: gone; start it"))
+    Forgetful.errors.append(StoreError("sqlite:///driftmon.db: disk is full"))
+    bench.daemon.tick()
+    bench.wait()
+    assert bench.daemon.ready() == "sqlite:///driftmon.db: disk is full"
+    bench.daemon.tick()
+    (error,) = bench.store.window_errors("docs")
+    assert error.error == "log: gone; start it"  # not that the disk was full for a moment
+
 
 def test_a_commit_that_fails_is_told_and_tried_again(make: Make) -> None:
     bench = make("docs", store=Forgetful)

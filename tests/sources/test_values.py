@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.sources.values import (
     FlawError,
+    parse_json,
     read_feedback,
     read_hits,
     read_id,
@@ -238,3 +241,21 @@ def test_a_flaw_never_quotes_the_value() -> None:
         with pytest.raises(FlawError) as caught:
             read()
         assert "4711" not in json.dumps(caught.value.args)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.text(" \t\r\n", max_size=3),
+    st.text(" \t\r\n", max_size=3),
+)
+def test_json_may_have_blanks_around_it(value: Any, before: str, after: str) -> None:
+    assert parse_json(before + json.dumps(value) + after, "bad") == value
+
+
+@pytest.mark.parametrize("text", ["", " ", "[1] x", "x [1]", "[1", "\ufeff[1]", "[" * 100_000])
+def test_what_is_no_json_is_a_flaw(text: str) -> None:
+    with pytest.raises(FlawError):
+        parse_json(text, "bad_hits")
