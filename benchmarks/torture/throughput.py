@@ -19,6 +19,7 @@ from benchmarks.torture.report import figure, main
 from benchmarks.torture.servers import postgresql
 from monitor.baseline.codec import pack
 from monitor.config import Config
+from monitor.daemon.collector import calm_collector
 from monitor.daemon.work import Graph
 from monitor.records import Window
 from monitor.reference import take_baseline
@@ -180,6 +181,7 @@ class _Timed:
 
 
 def _work(deployment: Any, url: str, names: list[str]) -> dict[str, float]:
+    calm_collector()  # as the daemon does at its start
     store = _Timed(Store.open(url))
     graph = Graph(deployment, store)  # type: ignore[arg-type]
     began, cpu, worked = time.time(), time.process_time(), 0

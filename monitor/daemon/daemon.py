@@ -19,6 +19,7 @@ from apscheduler.job import Job
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.daemon.collector import calm_collector
 from monitor.daemon.crew import Crew
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
@@ -101,6 +102,7 @@ class Daemon:
     def run(self) -> bool:
         """Serve, tick, and block until SIGTERM or SIGINT; then drain, and return whether all work has ended."""
         self._resources.enter_context(self.store.exclusive())
+        calm_collector()
         with self._resources:
             self.front.open(self.deployment.config.web)
             scheduler = BackgroundScheduler(

@@ -57,7 +57,7 @@ class FileSource:
     hit_score: str = "score"
     vector_dtype: VectorDtype = "float32"
     clock: Callable[[], datetime] = field(default=_now, init=False, repr=False, compare=False)
-    # What reading has learnt of the files (LineIndex); Any, so that pydantic asks for no schema.
+    # What reading has learnt of the files (LineIndex, RowGroups); Any, so that pydantic asks for no schema.
     indexes: dict[Path, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class FileSource:
         self, path: Path, columns: ColumnMap, reader: RowReader
     ) -> Iterator[tuple[str, Sequence[Any] | Rejection]]:
         if path.suffix == ".parquet":
-            yield from read_parquet(path, columns, reader)
+            yield from read_parquet(path, columns, reader, self.indexes)
             return
         yield from read_json_lines(path, self.max_line_bytes, reader, self.indexes)
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from monitor.errors import EdgeError
 from monitor.records import Rejection
+from monitor.sources.json_text import load_json
 from monitor.sources.line_index import LineIndex
 from monitor.sources.rows import RowReader
 
@@ -103,7 +104,7 @@ def _values(
 
 def _parse(content: bytes, where: str) -> dict[str, Any] | Rejection:
     try:
-        row = json.loads(content.decode("utf-8-sig"))
+        row = load_json(content)
     except json.JSONDecodeError as error:
         return Rejection("broken_json", where, f"{error.msg} at column {error.colno}")
     except UnicodeDecodeError as error:

@@ -182,22 +182,24 @@ class RowReader:
         if self._model is not None and (model := values[self._model]) is not None and not is_text(model):
             flaws.append(FlawError("bad_model", kind_of(model)))
             model = None
-        segments = _read_labels(self._segments, values, read_segment, "bad_segments", flaws)
-        feedback = _read_labels(self._feedback, values, read_feedback, "bad_feedback", flaws)
+        segments: dict[str, str] = {}
+        if self._segments is not None:
+            segments = _read_labels(self._segments, values, read_segment, "bad_segments", flaws)
+        feedback: dict[str, float] = {}
+        if self._feedback is not None:
+            feedback = _read_labels(self._feedback, values, read_feedback, "bad_feedback", flaws)
         record = Record(identifier, at, text, vector, model, hits, scores, segments, feedback)
-        return record, tuple(Rejection(flaw.reason, where, flaw.detail) for flaw in flaws)
+        return record, tuple([Rejection(flaw.reason, where, flaw.detail) for flaw in flaws]) if flaws else ()
 
 
 def _read_labels(
-    places: Places | None,
+    places: Places,
     values: Sequence[Any],
     read: Callable[[Any], Value],
     reason: str,
     flaws: list[FlawError],
 ) -> dict[str, Value]:
     """Return each label that has a value; what cannot be read is added to ``flaws``."""
-    if places is None:
-        return {}
     try:
         found = (
             values[places] if isinstance(places, int) else {label: values[place] for label, place in places}

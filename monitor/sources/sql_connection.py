@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +159,7 @@ def _check_file(url: URL) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON").close()
     # One text that is not UTF-8 must cost one row, not the window: it fails later as a bad_text.
-    connection.text_factory = _decode
-
-
-def _decode(text: bytes) -> str:
-    return text.decode("utf-8", "surrogateescape")
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _bound(connection: Connection, deadline: Deadline) -> None:

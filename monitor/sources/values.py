@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from monitor.records import VectorArray
+from monitor.sources.json_text import load_numbers
 
 VectorDtype = Literal["float32", "float16"]
 
 _ALL_TEXT, _ALL_FLOATS = {str}, {float}
 _FLOAT32 = np.dtype(np.float32)
-_DECODER = json.JSONDecoder()
+_BLOBS: dict[VectorDtype, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_BELOW = 1e11
 """Epoch numbers from here on are milliseconds: in seconds the year 5138, in milliseconds March 1973."""
@@ -102,12 +103,12 @@ def read_vector(value: Any, dtype: VectorDtype = "float32") -> VectorArray | Non
         return value.copy()  # it may be a view, and a record must not keep its whole batch alive
     if isinstance(value, bytes | bytearray | memoryview):
         try:
-            numbers = np.frombuffer(bytes(value), dtype="<f4" if dtype == "float32" else "<f2")
-            return numbers.astype(np.float32, copy=False)
+            numbers: VectorArray = np.frombuffer(bytes(value), _BLOBS[dtype]).astype(np.float32, copy=False)
         except ValueError as error:
             raise FlawError("bad_vector", f"{len(value)} bytes are no whole number of {dtype}") from error
+        return numbers
     if isinstance(value, str):
-        value = parse_json(value, "bad_vector")
+        value = parse_json(value, "bad_vector", load_numbers)
     if not isinstance(value, list | tuple | np.ndarray):
         raise FlawError("bad_vector", kind_of(value))
     try:
@@ -125,7 +126,14 @@ def read_hits(
 ) -> tuple[tuple[str, ...], list[Any] | None]:
     """Return document ids, best first, and the raw scores beside them if any; raises `FlawError`."""
     if isinstance(value, str):
-        value = parse_json(value, "bad_hits")
+        try:
+            return _read_hits(parse_json(value, "bad_hits", load_numbers), hit_id, hit_score)
+        except FlawError:  # it may be for an id of 20 digits, which only the slower way reads whole
+            value = parse_json(value, "bad_hits")
+    return _read_hits(value, hit_id, hit_score)
+
+
+def _read_hits(value: Any, hit_id: str, hit_score: str) -> tuple[tuple[str, ...], list[Any] | None]:
     if value is None:
         return (), None  # a log that writes NULL for "nothing found"
     if not isinstance(value, list | tuple):
@@ -162,7 +170,7 @@ def read_scores(value: Any, hits: int | None) -> tuple[float, ...] | None:
     ``hits`` is None for a log that has scores alone: then there is nothing to count them against.
     """
     if isinstance(value, str):
-        value = parse_json(value, "bad_scores")
+        value = parse_json(value, "bad_scores", load_numbers)
     if value is None:
         return None
     if not isinstance(value, list | tuple):
@@ -209,12 +217,10 @@ def is_text(value: Any) -> bool:
     return True
 
 
-def parse_json(text: str, reason: str) -> Any:
+def parse_json(text: str, reason: str, load: Callable[[str], Any] = json.loads) -> Any:
     """Return what the JSON text says; raises `FlawError` with ``reason``."""
     try:
-        # Blanks before it are passed over by the slower way only.
-        value, end = (None, -1) if text[:1].isspace() else _DECODER.raw_decode(text)
-        return value if end == len(text) else json.loads(text)
+        return load(text)
     except (ValueError, RecursionError) as error:
         raise FlawError(reason, "text that is not JSON") from error
 

@@ -183,3 +183,36 @@ def test_an_absent_library_is_named(tmp_path: Path, window: Span, monkeypatch: p
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(EdgeError, match=r'pip install "retrieval-drift-monitor\[parquet\]"'):
         next(FileSource(path).read(*window))
+
+
+def test_a_file_that_has_nothing_for_the_window_is_opened_once(
+    tmp_path: Path, window: Span, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = START + timedelta(days=9)
+    path = _write(tmp_path / "log.parquet", {"at": pa.array([later, later])})
+    source = FileSource(path)
+    assert split(source.read(*window)) == ([], [])
+    opened: list[object] = []
+    real = pq.ParquetFile
+
+    def opening(place: object) -> Any:
+        opened.append(place)
+        return real(place)
+
+    monkeypatch.setattr(pq, "ParquetFile", opening)
+    assert split(source.read(*window)) == ([], [])
+    assert opened == []
+    records, _ = split(source.read(later, later + timedelta(hours=1)))
+    assert (len(records), len(opened)) == (2, 1)
+    # Written anew, it is another file.
+    _write(tmp_path / "log.parquet", {"at": pa.array([START, START, later])})
+    assert len(split(source.read(*window))[0]) == 2
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path, window: Span) -> None:
+    path = _write(tmp_path / "log.parquet", {"at": pa.array([START])})
+    (tmp_path / "link.parquet").symlink_to(path)
+    entries = FileSource(str(tmp_path / "link.parquet")).read(*window)
+    (tmp_path / "log.parquet").unlink()
+    with pytest.raises(EdgeError, match=r"link\.parquet"):
+        list(entries)
