@@ -1,0 +1,148 @@
+"""driftmon explain: one window's verdict in sentences, with the regions that moved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.baselines import windows_between
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigPath,
+    load_deployment,
+    open_store,
+    parse_moment,
+    pick_collection,
+)
+from monitor.cli.show import STATE_STYLES, console, print_json
+from monitor.errors import BaselineError, ConfigError
+
+if TYPE_CHECKING:
+    from monitor.explain import MovedCell, Told
+    from monitor.records import BaselineInfo
+    from monitor.regions import Regions
+    from monitor.store import Store
+    from monitor.store.status import PastWindow
+
+_LOOKED_BACK = timedelta(days=7)
+
+
+def explain(
+    collection: Annotated[
+        str | None, typer.Argument(help="The collection; may be left out if there is one.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="A time in the window: ISO 8601, or an age (-2h). If left out: the newest window in drift of the last "
+            "7 days, or the newest."
+        ),
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, max=50, help="Show so many questions of users for each region.")
+    ] = 0,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Tell in sentences why a window is in drift: causes, what decided, what stood still, which regions moved."""
+    from monitor.baseline.codec import unpack
+    from monitor.explain import tell
+    from monitor.records import Window
+    from monitor.reference import spread_evenly
+    from monitor.regions import QUIET_WINDOWS, look_closer
+
+    deployment = load_deployment(config)
+    name = pick_collection(deployment, collection)
+    length = deployment.config.collections[name].window
+    with open_store(deployment) as store:
+        past = _pick(store, name, at)
+        info = store.active_baseline(name)
+        if info is None:
+            raise BaselineError(f"collection {name!r} has no baseline: run `driftmon baseline build {name}`")
+        baseline = unpack(store.baseline_data(info.id))
+    window = Window(name, past.end - length, past.end)
+    quiet = spread_evenly(windows_between(name, length, info.start, info.end), QUIET_WINDOWS)
+    regions = look_closer(deployment.collections[name], baseline, window, quiet, examples)
+    told = tell(past.verdict, past.readings)
+    if as_json:
+        print_json(_as_dict(window, info, told, regions))
+    else:
+        _show(window, info, past.verdict.state, told, regions)
+
+
+def _pick(store: Store, name: str, at: str | None) -> PastWindow:
+    """Return the window that is asked for; raises `ConfigError` when there is none."""
+    now = datetime.now(UTC)
+    if at is not None:
+        moment = parse_moment(at, now)
+        found = store.history(name, moment, moment + timedelta(microseconds=1), 1)
+        if not found:
+            raise ConfigError(
+                f"collection {name!r} has no done window at {moment:%F %R} UTC: give another time, or see "
+                f"`driftmon status {name}` for the newest"
+            )
+        return found[-1]
+    newest = store.history(name, datetime(1970, 1, 1, tzinfo=UTC), now + timedelta(days=1), 1)
+    if not newest:
+        raise ConfigError(f"collection {name!r} has no done window yet: `driftmon run` makes them")
+    recent = store.history(name, newest[-1].end - _LOOKED_BACK, newest[-1].end)
+    return next((w for w in reversed(recent) if w.verdict.state == "drift"), newest[-1])
+
+
+def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regions) -> None:
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    out = console()
+
+    def say(text: str, indent: int = 0) -> None:
+        out.print(Padding(escape(text), (0, 0, 0, indent), expand=False))
+
+    out.print(
+        f"[bold]{escape(window.collection)}[/], {window.start:%F %R} to {window.end:%F %R} UTC, against baseline "
+        f"{info.id} ({info.start:%F} to {info.end:%F})"
+    )
+    out.print(f"[{STATE_STYLES[state]}]{escape(told.headline)}[/]")
+    for problem in told.problems:
+        say(problem, 2)
+    for cause in told.causes:
+        out.print(f"\n[bold]{escape(cause.name)}[/] ({cause.confidence:.0%})  {escape(cause.meaning)}")
+        for because in cause.because:
+            say(f"- {because}", 2)
+        out.print(Padding(f"[bold]next[/]: {escape(cause.next_step)}", (0, 0, 0, 2), expand=False))
+    if told.stood:
+        out.print()
+        say(f"What stood still: {', '.join(told.stood)}.")
+    _show_cells(say, "Questions", regions.questions)
+    _show_cells(say, "New documents", regions.documents)
+    for note in regions.notes:
+        say(f"({note})")
+
+
+def _show_cells(say: Any, what: str, cells: tuple[MovedCell, ...]) -> None:
+    if not cells:
+        return
+    say("")
+    say(f"{what}: regions that moved")
+    for cell in cells:
+        words = ", ".join(cell.words) if cell.words else "no word sets it apart"
+        about = f": {words}" if what == "Questions" else ""
+        say(f"region {cell.cell}  {cell.baseline_share:.1%} -> {cell.share:.1%}{about}", 2)
+        for example in cell.examples:
+            say(f"- {example[:200]}", 4)
+
+
+def _as_dict(window: Any, info: BaselineInfo, told: Told, regions: Regions) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "collection": window.collection,
+        "start": window.start,
+        "end": window.end,
+        "baseline": info.id,
+        **asdict(told),
+        "regions": asdict(regions),
+    }

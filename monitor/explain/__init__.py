@@ -1,0 +1,6 @@
+"""A window's verdict for people: in sentences, with what moved, what stood still, and what to do next."""
+
+from monitor.explain.cells import MovedCell, moved_cells
+from monitor.explain.sentences import CAUSES, Told, tell
+
+__all__ = ["CAUSES", "MovedCell", "Told", "moved_cells", "tell"]

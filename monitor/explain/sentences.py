@@ -1,0 +1,164 @@
+"""A verdict in sentences: what happened, what decided, what stood still, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.records import Cause, Reading, Verdict
+
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "empty_results": (
+        "More queries come back with nothing.",
+        "Look at filters, at the index' availability and at ingestion.",
+    ),
+    "model_query_side": (
+        "Queries are embedded by another model, version, prefix or precision; the documents' vectors stand.",
+        "Undo the push, or re-embed the documents with the same model; an adapter bridges the time between.",
+    ),
+    "model_reembedded": (
+        "Nearly all stored vectors were made anew.",
+        "If that was planned, check that queries go through the same model, then build a new baseline.",
+    ),
+    "model_mixed_index": (
+        "A part of the stored vectors comes from another model: two spaces lie in one index.",
+        "Find the re-index that stopped half-way, and finish it or take it back.",
+    ),
+    "index_degraded": (
+        "The index finds less with the same query vectors among the same documents.",
+        "Look at index parameters, a rebuild, quantisation or a lost shard.",
+    ),
+    "corpus_shift": (
+        "New documents are unlike the old ones.",
+        "Look at what was ingested: a new source, a broken parser, another chunking.",
+    ),
+    "corpus_growth": (
+        "Many documents were added; what was there before is still found.",
+        "If that was planned, extend the reference suite to the new documents and build a new baseline.",
+    ),
+    "questions": (
+        "Users ask about other things; endpoint and documents stand.",
+        "Look at the regions that gained: a launch, an outage elsewhere, a crawler in the log.",
+    ),
+    "score_scale": (
+        "Scores moved while questions, endpoint and documents stand.",
+        "Look for a change of the metric, of a re-ranker or of how scores are scaled.",
+    ),
+    "unknown": (
+        "No rule explains what fired.",
+        "Look at each reading that fired; more probes (canaries, an index, a reference suite) tell more.",
+    ),
+}
+"""What each cause means, and where to look next."""
+
+_MEASURES = {
+    "centroid_distance": "the mean direction of {what} moved by a cosine distance of {value:.3g}",
+    "spatial_kl": "{what} fall into other regions: a divergence of {value:.3g} nats",
+    "score_psi": "the distribution of {what} moved: a PSI of {value:.3g}",
+    "recall_at_k": "recall of {what} is {value:.3f}",
+    "era_recall": "recall of {what} among the documents of the baseline's time is {value:.3f}",
+    "ranking_churn": "answers to {what} changed: a churn of {value:.3f}",
+    "canary": "canary texts are embedded elsewhere: a mean of 1 - cos of {value:.3g}",
+    "persistent_vectors": "{value:.1%} of the stored document vectors changed",
+    "empty_results": "{value:.1%} of the answers are empty",
+}
+_SIGNALS = {
+    "queries": "questions",
+    "corpus": "new documents",
+    "scores": "best scores",
+    "scores_mean": "mean scores",
+    "scores_margin": "margins between the first and the second score",
+    "suite": "the reference suite, embedded now",
+    "index": "the reference suite, asked with its stored vectors",
+}
+_CONTROLS = {
+    "canary.canary": "the embedding endpoint (canaries)",
+    "persistent_vectors.corpus": "the stored document vectors",
+    "era_recall.suite": "recall among old documents",
+    "era_recall.index": "recall with the stored query vectors",
+    "spatial_kl.queries": "the questions",
+    "spatial_kl.corpus": "the kind of new documents",
+    "score_psi.scores": "the scores",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToldCause:
+    """One cause: what it means, what decided it, and the next step."""
+
+    name: str
+    confidence: float
+    meaning: str
+    because: tuple[str, ...]
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A verdict in sentences."""
+
+    headline: str
+    causes: tuple[ToldCause, ...] = ()
+    stood: tuple[str, ...] = ()
+    """What was measured and did not fire: the controls."""
+    problems: tuple[str, ...] = ()
+
+
+def tell(verdict: Verdict, readings: Sequence[Reading]) -> Told:
+    """Return the verdict of one window in sentences; ``readings`` are all of that window."""
+    known = {reading.key: reading for reading in readings}
+    stood = tuple(
+        said
+        for key, said in _CONTROLS.items()
+        if key in known and known[key].status == "ok" and key not in verdict.fired
+    )
+    causes = tuple(_tell_cause(cause, known) for cause in verdict.causes)
+    return Told(_headline(verdict), causes, stood, verdict.problems)
+
+
+def tell_reading(reading: Reading) -> str:
+    """Return one reading as a sentence: what it is, against what, on how many observations.
+
+    >>> tell_reading(Reading("canary", "canary", 0.059, 64, threshold=0.001))
+    'canary texts are embedded elsewhere: a mean of 1 - cos of 0.059 (fires at 0.001; n = 64)'
+    """
+    what = _SIGNALS.get(reading.signal, reading.signal)
+    pattern = _MEASURES.get(reading.detector)
+    said = (
+        pattern.format(what=what, value=reading.value) if pattern else f"{reading.key} is {reading.value:.3g}"
+    )
+    return f"{said} ({', '.join(_limits(reading))}; n = {reading.n})"
+
+
+def _limits(reading: Reading) -> list[str]:
+    limits = []
+    if isinstance(baseline := reading.detail.get("baseline"), float):
+        limits.append(f"{baseline:.3g} in the baseline")
+    if reading.effect is not None:
+        limits.append(f"an effect of {reading.effect:.3g}")
+    if reading.threshold is not None:
+        limits.append(f"fires at {reading.threshold:.3g}")
+    elif reading.effect_floor > 0:
+        limits.append(f"counts from {reading.effect_floor:.3g}")
+    if reading.log_p is not None:
+        limits.append(f"p = 10^{reading.log_p / 2.302585093:.1f}")
+    return limits or ["no limit"]
+
+
+def _tell_cause(cause: Cause, known: Mapping[str, Reading]) -> ToldCause:
+    meaning, next_step = CAUSES.get(cause.name, CAUSES["unknown"])
+    because = tuple(tell_reading(known[key]) if key in known else key for key in cause.because)
+    return ToldCause(cause.name, cause.confidence, meaning, because, next_step)
+
+
+def _headline(verdict: Verdict) -> str:
+    if verdict.state == "drift":
+        others = len(verdict.causes) - 1
+        beside = "" if others < 1 else f" and {others} more cause{'s' if others > 1 else ''}"
+        harm = "users are served worse" if verdict.severity == "critical" else "no harm is measured yet"
+        return f"Drift, {verdict.severity} ({harm}): {verdict.cause}{beside}."
+    return {
+        "quiet": "Quiet: nothing fires.",
+        "invalid": "Invalid: the data of this window cannot be believed.",
+        "insufficient": "Insufficient: too little was measured to say anything.",
+    }[verdict.state]
