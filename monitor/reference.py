@@ -12,7 +12,7 @@ from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowDa
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
-from monitor.judge.calibration import calibrate
+from monitor.judge.calibration import LEAST_WINDOWS, calibrate
 from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
 from monitor.profile import merge
 from monitor.records import CorpusSample, Window
@@ -73,6 +73,12 @@ def take_baseline(
     profiles = [merge(profile_log(baseline, w.sample), profile_queries(baseline, w.vectors)) for w in data]
     baseline = calibrate(baseline, profiles, held, collection.detectors)
     progress("freezing", 2, 2)
+    if len(data) < LEAST_WINDOWS:
+        notes.append(
+            f"{len(data)} windows cannot tell how far quiet ones scatter (sessions, hours), {LEAST_WINDOWS} can: "
+            "nothing is calibrated and false alarms are likely; take a longer span, or a sample_size of at most "
+            f"{MAX_VECTORS // LEAST_WINDOWS}"
+        )
     if baseline.records < 20 * collection.sample_size:
         notes.append(
             f"{baseline.records} records stand against windows of up to {collection.sample_size}: "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import BaselineError
+from monitor.judge.calibration import LEAST_WINDOWS
 from monitor.records import JudgedQuery, Record
 from monitor.reference import spread_evenly, take_baseline
 from tests.core_fakes import rag, world
@@ -43,6 +44,16 @@ def test_a_short_history_is_noted_and_a_long_one_is_not() -> None:
     collection = rag.Service(rag.quiet_log()).collection()
     (note,) = take_baseline(collection, rag.windows(19)).notes
     assert note.startswith("2850 records stand against windows of up to 150")
+
+
+def test_too_few_windows_to_calibrate_on_are_said_to_be() -> None:
+    collection = rag.Service(rag.quiet_log()).collection()
+    few = take_baseline(collection, rag.windows(LEAST_WINDOWS - 1))
+    assert few.baseline.dispersion == {}
+    assert any(note.startswith("7 windows cannot tell") and "at most 8000" in note for note in few.notes)
+    enough = take_baseline(collection, rag.windows(LEAST_WINDOWS))
+    assert enough.baseline.dispersion
+    assert not any("cannot tell" in note for note in enough.notes)
 
 
 def test_judged_documents_that_the_index_lacks_are_named() -> None:
