@@ -163,25 +163,27 @@ def _is_list(pa: Any, kind: Any) -> bool:
 def _vectors(pa: Any, column: Any) -> list[Any]:
     """Return each list as a view of one array: no number becomes a Python object."""
     numbers = column.values.to_numpy(zero_copy_only=False)
-    return [None if span is None else numbers[span] for span in _spans(pa, column)]
+    edges, valid = _edges(pa, column)
+    return [numbers[a:b] if ok else None for a, b, ok in zip(edges[:-1], edges[1:], valid, strict=True)]
 
 
 def _lists(pa: Any, column: Any) -> list[Any]:
     """Return each list as a Python list: all values are converted in one go, which is much faster than by row."""
-    spans = _spans(pa, column)
-    try:
-        values = column.values.to_pylist()
+    edges, valid = _edges(pa, column)
+    first = edges[0]
+    try:  # a column may be a slice of a longer one, whose other values are not ours
+        values = column.values.slice(first, edges[-1] - first).to_pylist()
     except (ValueError, pa.ArrowException):  # one text that is not UTF-8 costs one row
         return [_scalar(pa, value) for value in column]
-    return [None if span is None else values[span] for span in spans]
+    rows = zip(edges[:-1], edges[1:], valid, strict=True)
+    return [values[a - first : b - first] if ok else None for a, b, ok in rows]
 
 
-def _spans(pa: Any, column: Any) -> list[slice | None]:
-    """Return where in the column's values each row's list is, None for a row without one."""
+def _edges(pa: Any, column: Any) -> tuple[list[int], list[bool]]:
+    """Return where in the column's values each row's list begins, the end of the last, and which rows have one."""
     if pa.types.is_fixed_size_list(column.type):
         size = column.type.list_size
         edges = [(column.offset + i) * size for i in range(len(column) + 1)]
     else:
         edges = column.offsets.to_pylist()
-    valid = column.is_valid().to_pylist()
-    return [slice(a, b) if ok else None for a, b, ok in zip(edges[:-1], edges[1:], valid, strict=True)]
+    return edges, column.is_valid().to_pylist()

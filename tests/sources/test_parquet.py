@@ -9,6 +9,7 @@ import pytest
 
 from monitor.errors import ConfigError, EdgeError
 from monitor.sources.file import FileSource
+from monitor.sources.parquet import _values
 
 pa = pytest.importorskip("pyarrow", reason="pip install 'pyarrow>=16' (extra parquet)")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -216,3 +217,13 @@ def test_a_file_that_went_away_is_named(tmp_path: Path, window: Span) -> None:
     (tmp_path / "log.parquet").unlink()
     with pytest.raises(EdgeError, match=r"link\.parquet"):
         list(entries)
+
+
+def test_a_slice_of_lists_converts_its_own_values_only() -> None:
+    lists = pa.array([["a"], None, ["b", "c"], [], ["d"]])
+    assert _values(lists[2:], vectors=False) == [["b", "c"], [], ["d"]]
+    assert _values(lists[1:2], vectors=False) == [None]
+    fixed = pa.array([[1.0, 2.0], [3.0, 4.0], None, [5.0, 6.0]], pa.list_(pa.float64(), 2))
+    assert _values(fixed[1:], vectors=False) == [[3.0, 4.0], None, [5.0, 6.0]]
+    vectors = _values(pa.array([[1.0], [2.0, 3.0]])[1:], vectors=True)
+    assert [v.tolist() for v in vectors] == [[2.0, 3.0]]
