@@ -59,11 +59,14 @@ def explain(
     length = deployment.config.collections[name].window
     with open_store(deployment) as store:
         past = _pick(store, name, at)
-        info = store.active_baseline(name)
+        # What judged the window, whatever is in use by now.
+        info = next((b for b in store.baselines(name) if b.id == past.baseline_id), None)
         if info is None:
-            raise BaselineError(f"collection {name!r} has no baseline: run `driftmon baseline build {name}`")
+            raise BaselineError(
+                f"collection {name!r}: the baseline of the window at {past.start:%F %R} UTC is no longer stored"
+            )
         baseline = unpack(store.baseline_data(info.id))
-    window = Window(name, past.end - length, past.end)
+    window = Window(name, past.start, past.end)
     quiet = spread_evenly(windows_between(name, length, info.start, info.end), QUIET_WINDOWS)
     regions = look_closer(deployment.collections[name], baseline, window, quiet, examples)
     told = tell(past.verdict, past.readings)

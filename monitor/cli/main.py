@@ -53,7 +53,7 @@ def _root(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    pass
+    """Take the options that stand before a command."""
 
 
 def main() -> None:

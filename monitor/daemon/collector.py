@@ -12,7 +12,7 @@ def calm_collector() -> None:
     """Let the collector pass over what stays as long as the process does, and look less often at what is new.
 
     Rows, records and readings are freed by their reference counts; the collector, which looks after every 700 new
-    containers, finds nothing among them and took a fifth of a window's time. Cycles are still found.
+    containers, finds nothing among them. Cycles are still found.
     """
     gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ _WORD = re.compile(r"[^\W\d_]{2,40}")
 _LONGEST = 2000
 """Characters of a text that are looked at."""
 LEAST = 3
-"""A word is named only when so many texts have it: what one user typed is nobody else's business."""
+"""A word of fewer texts is left out: it is a name sooner than a topic."""
 PRIOR = 10.0
 """How many texts the prior weighs as."""
 SURE = 1.96

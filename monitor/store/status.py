@@ -89,9 +89,11 @@ LONGEST = timedelta(days=1)
 
 
 class PastWindow(NamedTuple):
-    """A done window as reports show it."""
+    """A done window as reports show it; one that was rolled up reaches over all windows that it stands for."""
 
+    start: datetime
     end: datetime
+    baseline_id: int | None
     verdict: Verdict
     readings: tuple[Reading, ...]
 
@@ -171,7 +173,10 @@ def load_history(
     with reading(engine) as connection:
         windows = connection.execute(chosen).all()
         readings = _by_window(connection.execute(_readings_of(chosen.with_only_columns(WindowRow.id))).all())
-    return [PastWindow(w.end_at, _verdict(w), readings.get(w.id, ())) for w in reversed(windows)]
+    return [
+        PastWindow(w.start_at, w.end_at, w.baseline_id, _verdict(w), readings.get(w.id, ()))
+        for w in reversed(windows)
+    ]
 
 
 def load_errors(engine: Engine, collection: str, limit: int = 100) -> list[WindowError]:

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.cli.options import load_deployment, open_store
 from monitor.daemon.work import Graph
+from monitor.store import Retention
 
 Run = Callable[..., Any]
 
@@ -45,7 +46,7 @@ def drifting(example: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[An
     deployment = load_deployment(config)
     with open_store(deployment) as store:
         hour = timedelta(hours=1)
-        store.plan("example", hour, example.end, timedelta(0), 100, example.end - 24 * hour)
+        store.plan("example", hour, example.end, timedelta(0), 100, example.end - 40 * hour)
         graph = Graph(deployment, store)
         while (claim := store.claim(["example"], "test", hour)) is not None:
             graph.work(claim)
@@ -82,6 +83,34 @@ def test_a_window_of_ones_choice(driftmon: Run, drifting: tuple[Any, str]) -> No
     assert said.code == 0, said.err
     assert f"{early - timedelta(minutes=30):%F %R} to " in said.out
     assert "Quiet: nothing fires." in said.out or "Insufficient" in said.out
+
+
+def test_it_is_told_against_the_baseline_that_judged_the_window(
+    driftmon: Run, drifting: tuple[Any, str], tmp_path: Path
+) -> None:
+    example, config = drifting
+    answer = driftmon("explain", "--json", "-c", config).json
+    end = example.end.isoformat()
+    built = driftmon(
+        "baseline", "build", "--start", "-9d", "--end", end, "--reason", "new norm", "-c", config
+    )
+    assert built.code == 0, built.err
+    assert driftmon("explain", "--json", "-c", config).json == answer
+    assert answer["baseline"] == 1
+
+
+def test_a_window_that_was_rolled_up_is_told_whole(driftmon: Run, drifting: tuple[Any, str]) -> None:
+    example, config = drifting
+    deployment = load_deployment(Path(config))
+    policy = Retention(windows=timedelta(hours=1), hourly=timedelta(hours=2), daily=timedelta(days=400))
+    with open_store(deployment) as store:
+        while store.retain("example", policy, example.end + timedelta(days=9)).more:
+            pass
+        past = store.history("example", example.end - timedelta(days=3), example.end)
+    day = max(past, key=lambda w: w.end - w.start)
+    assert day.end - day.start > timedelta(hours=1)
+    answer = driftmon("explain", "--at", day.start.isoformat(), "--json", "-c", config).json
+    assert (answer["start"], answer["end"]) == (day.start.isoformat(), day.end.isoformat())
 
 
 def test_a_window_that_is_not_there(driftmon: Run, drifting: tuple[Any, str]) -> None:

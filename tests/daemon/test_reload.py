@@ -195,6 +195,9 @@ def test_the_server_moves_or_stays_where_it_is(bench: Bench) -> None:
         assert daemon.reload()
         assert _port(daemon.front) == first
         assert _answers(daemon.front)
+        # What answers there is a new server: its limit is the new one, 14 requests at once.
+        codes = [httpx.get(f"{daemon.front.url}/metrics").status_code for _ in range(30)]
+        assert (codes[0], 429 in codes) == (200, True)
         elsewhere = _with(bench, web={"listen": "127.0.0.1:0"})
         daemon.load = lambda: elsewhere
         assert daemon.reload()

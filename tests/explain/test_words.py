@@ -14,7 +14,7 @@ def test_the_word_that_only_they_have() -> None:
     assert set(characteristic_words(inside, outside)) == {"reset", "router"}
 
 
-def test_a_word_of_few_people_is_not_told() -> None:
+def test_a_word_of_few_texts_is_not_told() -> None:
     inside = [words_of("my name is Rumpelstiltskin")] * (LEAST - 1) + [words_of("my name is")] * 8
     outside = [words_of("my name is")] * 50
     assert characteristic_words(inside, outside) == ()

@@ -92,7 +92,7 @@ def test_history_is_the_newest_windows_of_a_span_oldest_first(store: Store, docs
     for _ in range(5):
         claimed = docs.claim()
         store.commit(claimed, docs.outcome(claimed))
-    ends = [end for end, _, _ in store.history("docs", NOON, NOON + 10 * HOUR)]
+    ends = [past.end for past in store.history("docs", NOON, NOON + 10 * HOUR)]
     assert ends == [NOON + i * HOUR for i in range(1, 6)]
     some = store.history("docs", NOON + HOUR, NOON + 4 * HOUR, limit=2)
     assert [past.end for past in some] == [NOON + 3 * HOUR, NOON + 4 * HOUR]
