@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,8 @@ def start() -> Iterator[Callable[..., Running]]:
 def laid_down(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example of `driftmon init` on a free port, without a baseline."""
     folder = tmp_path_factory.mktemp("example")
-    write_example(folder / "driftmon-example", datetime.now(UTC))
+    # The log ends at a whole hour: one more hour of it, lest the clock strike and a last window be empty.
+    write_example(folder / "driftmon-example", datetime.now(UTC) + timedelta(hours=1))
     settings = TEMPLATE.replace("127.0.0.1:9464", "127.0.0.1:0") + "\nlog: {format: json}\n"
     (folder / "driftmon.yaml").write_text(settings)
     return folder
