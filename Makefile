@@ -60,6 +60,14 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 	$(BIN)/python -m benchmarks.bench_histogram
 	$(BIN)/python -m benchmarks.bench_commands
 
+.PHONY: bench-detection
+bench-detection: $(VENV)/.dev  ## What detectors and judge really do, by simulation; half an hour (PARTS="quiet cause" for some).
+	$(BIN)/python -m benchmarks.detection $(PARTS)
+
+.PHONY: bench-detection-page
+bench-detection-page: $(VENV)/.dev  ## Write docs/statistics.md from the figures of the last bench-detection.
+	$(BIN)/python -m benchmarks.detection --page
+
 .PHONY: torture
 torture: $(VENV)/.dev  ## Kills, stalls, outages, full disks, hostile input, a week's soak; half an hour (PARTS="kills soak" for some).
 	$(BIN)/python -m benchmarks.torture $(PARTS)
