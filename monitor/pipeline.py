@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from monitor import answers
 from monitor.baseline.frozen import Baseline, SuiteReference
+from monitor.baseline.rhythm import match_hours
 from monitor.baseline.window_profile import (
     profile_canaries,
     profile_corpus,
@@ -25,6 +26,7 @@ from monitor.baseline.window_profile import (
 )
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
+from monitor.judge.spans import Past, Span, longest, measure_spans
 from monitor.judge.verdict import judge
 from monitor.profile import Profile, merge_all
 from monitor.protocols import Detector, Embedder, Index, LogSource
@@ -61,6 +63,7 @@ class Collection:
     name: str
     source: LogSource
     detectors: Sequence[Detector]
+    spans: Sequence[Span] = ()
     embedder: Embedder | None = None
     live_embedder: Embedder | None = None
     index: Index | None = None
@@ -75,10 +78,14 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What earlier windows left behind: evidence per stream and the hashes of documents already seen."""
+    """What earlier windows left behind: evidence per stream, the hashes of documents already seen, and profiles.
+
+    ``recent`` returns the profiles of up to so many windows just before this one, of the same baseline.
+    """
 
     evidence: tuple[Evidence, ...] = ()
     corpus_seen: NDArray[np.uint64] | None = None
+    recent: Callable[[int], Sequence[Past]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,12 @@ def walk(
     started = stopwatch()
     sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
     profile, corpus_seen = profile_window(collection, baseline, sample, history.corpus_seen)
-    readings = measure_all(collection.detectors, baseline, profile)
-    evidence = history.evidence if late else update_evidence(history.evidence, readings, threshold)
+    of_these_hours = match_hours(baseline, [(window, 1.0)])
+    readings = measure_all(collection.detectors, of_these_hours, profile)
+    if not late and (windows := longest(collection.spans, window)):
+        readings += measure_spans(collection.spans, baseline, window, profile, history.recent(windows - 1))
+    idle = {s.key for s in collection.spans if not s.due(window)}
+    evidence = history.evidence if late else update_evidence(history.evidence, readings, threshold, idle)
     verdict = judge(readings, evidence)
     return Outcome(
         window=window,
@@ -132,6 +143,17 @@ def walk(
         evidence=None if late else evidence,
         corpus_seen=None if late else corpus_seen,
         duration=stopwatch() - started,
+    )
+
+
+def hand_on(outcome: Outcome, history: History, windows: int = 31) -> History:
+    """Return what the next window inherits where windows are walked in memory, one after the other.
+
+    So many windows' profiles are held.
+    """
+    past = (*history.recent(windows - 1), Past(outcome.window, Profile.unpack(outcome.profile)))
+    return History(
+        outcome.evidence or (), outcome.corpus_seen, lambda count: past[max(0, len(past) - count) :]
     )
 
 

@@ -159,6 +159,8 @@ class Reading:
         Only for deterministic probes: the effect at which the probe fires at once.
     harmful : bool
         Whether firing means that users are served worse (it decides severity).
+    alone : bool
+        Whether the p-value counts by itself and is not added to earlier ones: it looked at their windows too.
     detail : mapping
         Further figures worth showing; numbers and short fixed words only, never text of users.
     """
@@ -175,6 +177,7 @@ class Reading:
     effect: float | None = None
     threshold: float | None = None
     harmful: bool = False
+    alone: bool = False
     detail: Mapping[str, float | str] = field(default_factory=dict)
 
     @property

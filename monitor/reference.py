@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from monitor import answers
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
+from monitor.baseline.counts import WindowCounts, count_window, fill
+from monitor.baseline.rhythm import find_rhythm
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
-from monitor.judge.calibration import LEAST_WINDOWS, calibrate
+from monitor.judge.calibration import LEAST_WINDOWS, calibrate, find_change
 from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
-from monitor.profile import merge
+from monitor.profile import Profile, merge
 from monitor.records import CorpusSample, Window
 
 MAX_VECTORS = 64_000
 """At most so many query vectors are held while a baseline is built (100 MB at 384 dimensions)."""
+MAX_WINDOWS = 2_880
+"""At most so many windows are counted: thirty days of a quarter of an hour."""
+LEAST_FITTED = 16
+"""Windows that are fitted on at least, however large they are."""
 SEED = 20_250_923
 
 Progress = Callable[[str, int, int], None]
@@ -42,6 +48,10 @@ def take_baseline(
 ) -> Taken:
     """Read ``windows`` of quiet history and freeze them, with the index, the suite and the canaries as they are now.
 
+    Codebook, bins and directions are fitted on windows spread over the span. Where the log carries vectors all other
+    windows are read as well, counted and forgotten: means, cells, hours and the scatter between windows rest on all of
+    them. Texts are embedded for the spread windows only.
+
     Raises
     ------
     BaselineError
@@ -50,15 +60,14 @@ def take_baseline(
         When the log, the embedder or the index fails.
     """
     notes: list[str] = []
-    chosen = spread_evenly(windows, max(1, MAX_VECTORS // collection.sample_size))
-    if len(chosen) < len(windows):
-        notes.append(f"{len(chosen)} of {len(windows)} windows were taken, evenly spread over the span")
+    recent = windows[-MAX_WINDOWS:]
+    chosen = spread_evenly(recent, max(LEAST_FITTED, MAX_VECTORS // collection.sample_size))
     data = _read_windows(collection, chosen, progress, notes)
     corpus = _look_at_corpus(collection, progress, notes)
     suite = _ask_suite(collection, corpus, progress, notes)
     canary = _embed_canaries(collection, progress)
-    progress("freezing", 0, 2)
-    baseline, held = build_baseline(
+    progress("freezing", 0, 1)
+    fitted, parts = build_baseline(
         collection.name,
         data,
         metric=collection.metric,
@@ -69,22 +78,74 @@ def take_baseline(
         suite=suite,
         canary=canary,
     )
-    progress("freezing", 1, 2)
-    profiles = [merge(profile_log(baseline, w.sample), profile_queries(baseline, w.vectors)) for w in data]
-    baseline = calibrate(baseline, profiles, held, collection.detectors)
-    progress("freezing", 2, 2)
-    if len(data) < LEAST_WINDOWS:
+    progress("freezing", 1, 1)
+    counted = {w.window: (part, profile_data(fitted, w)) for w, part in zip(data, parts, strict=True)}
+    if _logs_vectors(data):
+        whole, rest = recent, [w for w in recent if w not in set(chosen)]
+        counted |= _count_windows(collection, fitted, rest, progress)
+    else:
+        whole = chosen
+    if len(whole) < len(windows):
+        notes.append(f"{len(whole)} of {len(windows)} windows were taken" + _which(whole is chosen))
+    held = [counted[w][0] for w in sorted(counted)]
+    baseline = fill(fitted, held)
+    baseline = replace(baseline, rhythm=find_rhythm(held))
+    baseline = calibrate(
+        baseline, [counted[w][1] for w in sorted(counted)], held, collection.detectors, collection.spans
+    )
+    notes.extend(_doubts(collection, baseline, held))
+    return Taken(baseline, tuple(notes))
+
+
+def _which(evenly: bool) -> str:
+    return ", evenly spread over the span" if evenly else ": the latest"
+
+
+def _logs_vectors(data: Sequence[WindowData]) -> bool:
+    """Return whether the log carries vectors: then reading a window costs no embedding."""
+    return all(r.vector is not None for r in data[0].sample.records if r.id in set(data[0].ids))
+
+
+def profile_data(baseline: Baseline, data: WindowData) -> Profile:
+    """Return the profile of a window's log and query vectors."""
+    return merge(profile_log(baseline, data.sample), profile_queries(baseline, data.vectors))
+
+
+def _count_windows(
+    collection: Collection, baseline: Baseline, windows: Sequence[Window], progress: Progress
+) -> dict[Window, tuple[WindowCounts, Profile]]:
+    counted = {}
+    for done, window in enumerate(windows):
+        progress("counting the windows between", done, len(windows))
+        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        queries = query_vectors(sample, None, baseline.dimension)
+        if len(queries.vectors):
+            profile = profile_data(baseline, WindowData(sample, queries.vectors, queries.ids, window))
+            counted[window] = count_window(baseline, window, profile), profile
+    progress("counting the windows between", len(windows), len(windows))
+    return counted
+
+
+def _doubts(collection: Collection, baseline: Baseline, held: Sequence[WindowCounts]) -> list[str]:
+    """Return what people should know about a baseline whose windows are few, or moved themselves."""
+    notes = []
+    if len(held) < LEAST_WINDOWS:
         notes.append(
-            f"{len(data)} windows cannot tell how far quiet ones scatter (sessions, hours), {LEAST_WINDOWS} can: "
-            "nothing is calibrated and false alarms are likely; take a longer span, or a sample_size of at most "
-            f"{MAX_VECTORS // LEAST_WINDOWS}"
+            f"{len(held)} windows cannot tell how far quiet ones scatter (sessions, hours), {LEAST_WINDOWS} can: "
+            "nothing is calibrated and false alarms are likely; take a longer span"
         )
     if baseline.records < 20 * collection.sample_size:
         notes.append(
             f"{baseline.records} records stand against windows of up to {collection.sample_size}: "
             "20 times as many make p-values exact; a longer span helps"
         )
-    return Taken(baseline, tuple(notes))
+    moved = find_change(baseline, held)
+    if moved is not None:
+        notes.append(
+            f"the questions changed within the span, about {moved:%F %H:%M} UTC: it is not quiet history as a whole; "
+            "choose a span on either side of it (--start, --end)"
+        )
+    return notes
 
 
 def spread_evenly(windows: Sequence[Window], most: int) -> list[Window]:
@@ -109,7 +170,7 @@ def _read_windows(
             unusable += bool(sample.records)
             continue
         dimension = queries.vectors.shape[1]
-        data.append(WindowData(sample, queries.vectors, queries.ids))
+        data.append(WindowData(sample, queries.vectors, queries.ids, window))
     progress("reading quiet windows", len(windows), len(windows))
     if unusable:
         notes.append(

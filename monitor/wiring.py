@@ -11,6 +11,7 @@ from monitor.canary_texts import CANARY_TEXTS
 from monitor.config import CollectionConfig, Config, anchor
 from monitor.errors import ConfigError
 from monitor.judge.evidence import Budget
+from monitor.judge.spans import Span
 from monitor.pipeline import Collection
 from monitor.plugins import available, build, build_named, takes
 from monitor.protocols import Detector, Embedder, Index, LogSource
@@ -34,6 +35,8 @@ DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("ranking_churn", {"signal": "suite"}),
     ("canary", {}),
 )
+SPANNED = frozenset({"centroid_distance.queries", "spatial_kl.queries"})
+"""Streams that look at several windows together as well: small drift of the questions adds up there."""
 _NEEDS_INDEX = frozenset({"corpus", "suite", "index"})
 _NEEDS_SUITE = frozenset({"suite", "index"})
 
@@ -89,6 +92,13 @@ def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str
     suite = load_suite(base / settings.suite) if settings.suite is not None else ()
     if suite and index is None:
         raise ConfigError(f"{path}.suite: a suite is replayed against the live index; add {path}.index")
+    detectors = wire_detectors(
+        settings.detectors,
+        f"{path}.detectors",
+        index=index is not None,
+        suite=bool(suite),
+        canaries=bool(live) and settings.canaries,
+    )
     return Collection(
         name=name,
         source=source,
@@ -97,13 +107,8 @@ def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str
         index=cast("Index | None", index or None),
         suite=suite,
         canaries=CANARY_TEXTS if live and settings.canaries else (),
-        detectors=wire_detectors(
-            settings.detectors,
-            f"{path}.detectors",
-            index=index is not None,
-            suite=bool(suite),
-            canaries=bool(live) and settings.canaries,
-        ),
+        detectors=detectors,
+        spans=wire_spans(detectors, settings.spans),
         metric=settings.metric,
         direction=settings.scores,
         k=settings.k,
@@ -160,10 +165,25 @@ def wire_detectors(
     return tuple(detectors.values())
 
 
+def wire_spans(detectors: Sequence[Detector], spans: Sequence[int]) -> tuple[Span, ...]:
+    """Return the spans of several windows of the detectors that have them."""
+    return tuple(
+        Span(detector, windows)
+        for windows in spans
+        for detector in detectors
+        if f"{detector.name}.{detector.signal}" in SPANNED
+    )
+
+
+def count_streams(detectors: Sequence[Detector], spans: Sequence[Span]) -> float:
+    """Return how many streams share the budget; a span that looks at every eighth window is an eighth of one."""
+    return len(detectors) + sum(1.0 / span.stride for span in spans)
+
+
 def share_budget(config: Config, collections: Mapping[str, Collection]) -> dict[str, float]:
     """Return each collection's evidence threshold: one budget over all streams of all collections."""
     budget = Budget(config.budget.false_pages, config.budget.per)
-    streams = sum(len(c.detectors) for c in collections.values())
+    streams = sum(count_streams(c.detectors, c.spans) for c in collections.values())
     return {name: budget.log_threshold(config.collections[name].window, streams) for name in collections}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,10 +13,10 @@ import numpy as np
 
 from benchmarks.detection.campaign import spread
 from benchmarks.detection.pool import Pool, load_pool
-from benchmarks.detection.simulation import THRESHOLD, Watch, make_baseline, measure
-from benchmarks.detection.traffic import Traffic
+from benchmarks.detection.simulation import THRESHOLD, Watch, make_baseline
+from benchmarks.detection.traffic import WINDOWS_A_DAY, Traffic
 from benchmarks.torture.report import figure
-from monitor.records import Reading
+from monitor.baseline import Baseline
 
 M = 1000
 WITHIN = {0.02: 32, 0.05: 8, 0.10: 3}
@@ -25,6 +26,9 @@ LEAST_QUESTIONS = 150
 """A topic that is held out should have so many questions at least."""
 RUNS = 5
 """Runs per topic held out: ten topics or more make fifty."""
+QUIET = 32
+"""Quiet windows before the drift, so that spans hold both; a run that they alone alarm is not a find: evidence begins
+anew, and what a span then says it says of the drift."""
 PATIENCE = 2
 """A run is followed for this many times its span."""
 
@@ -59,29 +63,30 @@ def seek(task: Task) -> list[Run]:
     for share in task.shares:
         for number in range(task.runs):
             rng = np.random.default_rng([task.topic, number, round(1000 * share)])
-            windows = (
-                measure(traffic, baseline, traffic.draw(rng, i, M, new=share))
-                for i in range(PATIENCE * WITHIN[share])
-            )
-            runs.append(_follow(share, list(windows)))
+            runs.append(_follow(traffic, baseline, share, rng, first=int(rng.integers(WINDOWS_A_DAY))))
     return runs
 
 
-def _follow(share: float, windows: Sequence[tuple[Reading, ...]]) -> Run:
-    watch, opened, convinced = Watch(), math.inf, math.inf
-    for count, readings in enumerate(windows, 1):
-        if watch.judge(readings).state == "drift":
-            opened = min(opened, count)
+def _follow(traffic: Traffic, baseline: Baseline, share: float, rng: np.random.Generator, first: int) -> Run:
+    """Watch quiet windows, then drifting ones; the drift begins at any hour."""
+    watch, opened, convinced = Watch(traffic, baseline), math.inf, math.inf
+    for number in range(first, first + QUIET):
+        watch.see(number, traffic.draw(rng, number, M))
+    watch.evidence = ()
+    effects, floors = defaultdict[str, list[float]](list), dict[str, float]()
+    for count in range(1, PATIENCE * WITHIN[share] + 1):
+        number = first + QUIET + count - 1
+        drift = watch.see(number, traffic.draw(rng, number, M, new=share)).state == "drift"
+        opened = min(opened, count) if drift else opened
         if any(e.log_e >= THRESHOLD for e in watch.evidence):
             convinced = min(convinced, count)
+        for r in watch.readings:
+            if r.log_p is not None and r.detector != "empty_results" and r.status == "ok":
+                effects[r.key].append(r.shift)
+                floors[r.key] = r.effect_floor
         if math.isfinite(opened):
             break
-    charts = [r for r in windows[0] if r.log_p is not None and r.detector != "empty_results"]
-    effects = {
-        r.key: float(np.mean([q.shift for readings in windows for q in readings if q.key == r.key]))
-        for r in charts
-    }
-    return Run(share, opened, convinced, effects, {r.key: r.effect_floor for r in charts})
+    return Run(share, opened, convinced, {k: float(np.mean(v)) for k, v in effects.items()}, floors)
 
 
 def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None) -> list[dict[str, Any]]:
@@ -107,10 +112,10 @@ def _figures(name: str, share: float, topics: int, runs: Sequence[Run]) -> list[
     convinced = float(np.mean([r.convinced <= within for r in runs]))
     cap = PATIENCE * within + 1
     opened = np.minimum([r.opened for r in runs], cap)
+    floors = {key: floor for r in runs for key, floor in r.floors.items() if floor > 0}
     beyond = {
-        key: float(np.mean([r.effects[key] for r in runs])) / floor
-        for key, floor in runs[0].floors.items()
-        if floor > 0
+        key: float(np.mean([r.effects[key] for r in runs if key in r.effects])) / floor
+        for key, floor in floors.items()
     }
     largest = max(beyond, key=lambda key: beyond[key])
     return [

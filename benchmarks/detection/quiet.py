@@ -14,7 +14,7 @@ from scipy import stats
 
 from benchmarks.detection.campaign import spread, upper_bound
 from benchmarks.detection.pool import Pool, load_pool
-from benchmarks.detection.simulation import FALSE_PER_WINDOW, Watch, make_baseline, measure
+from benchmarks.detection.simulation import FALSE_PER_WINDOW, Watch, make_baseline
 from benchmarks.detection.traffic import KINDS, Kind, Traffic
 from benchmarks.torture.report import figure
 from monitor.records import FloatArray
@@ -71,15 +71,14 @@ def watch(task: Task) -> Quiet:
     """Take a baseline and judge so many windows after it, each of the same traffic."""
     traffic = Traffic(_pool(task.pool), task.kind)
     baseline = make_baseline(traffic, task.seed, task.m)
-    collection, p, fired = Watch(), defaultdict[str, list[float]](list), list[str]()
+    collection, p, fired = Watch(traffic, baseline), defaultdict[str, list[float]](list), list[str]()
     for number in range(task.windows):
         rng = np.random.default_rng([task.seed, 1, number])
-        readings = measure(traffic, baseline, traffic.draw(rng, number, task.m))
         before = collection.incidents
-        verdict = collection.judge(readings)
+        verdict = collection.see(number, traffic.draw(rng, number, task.m))
         if collection.incidents > before:
             fired.extend(verdict.fired)
-        for reading in readings:
+        for reading in collection.readings:
             # Nobody's answer is empty here, so that this stream's p is 1 for ever.
             if reading.p_value is not None and reading.detector != "empty_results":
                 p[reading.key].append(reading.p_value)

@@ -12,9 +12,10 @@ from scipy import stats
 
 from benchmarks.detection.exact import weighted_chi2_sf
 from benchmarks.detection.pool import load_pool
-from benchmarks.detection.simulation import make_baseline, measure
+from benchmarks.detection.simulation import DETECTORS, make_baseline, profile
 from benchmarks.detection.traffic import Traffic
 from benchmarks.torture.report import figure
+from monitor.judge.runner import measure_all
 
 SIZES = (30, 100, 1000)
 RUNS = 5000
@@ -36,7 +37,9 @@ def size_of_tests(pool: str, *, quick: bool) -> list[dict[str, Any]]:
         runs = 200 if quick else RUNS
         for number in range(runs):
             rng = np.random.default_rng([77, m, number])
-            for reading in measure(traffic, baseline, traffic.draw(rng, number, m)):
+            for reading in measure_all(
+                DETECTORS, baseline, profile(traffic, baseline, traffic.draw(rng, number, m))
+            ):
                 if reading.log_p is not None and reading.detector != "empty_results":
                     for level in LEVELS:
                         below[reading.key, level] += reading.log_p < math.log(level)

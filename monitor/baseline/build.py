@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.baseline.counts import WindowCounts, fill
 from monitor.baseline.frozen import (
     PERSISTENT,
     SCORE_COLUMNS,
@@ -26,11 +27,12 @@ from monitor.baseline.window_profile import (
     score_columns,
 )
 from monitor.errors import BaselineError
-from monitor.records import CorpusSample, Direction, JudgedQuery, Metric, Ranking, Sample
-from monitor.stats.arrays import FloatArray, IntArray, VectorArray
-from monitor.stats.codebook import fit_codebook
+from monitor.records import CorpusSample, Direction, JudgedQuery, Metric, Ranking, Sample, Window
+from monitor.stats.arrays import FloatArray, VectorArray
+from monitor.stats.codebook import fit_codebook, merge_order
 from monitor.stats.histogram import count_bins, quantile_edges
 from monitor.stats.sampling import hash_ids
+from monitor.stats.shift_form import fit_shift_form
 from monitor.stats.vector_pass import summarise_vectors
 
 CELLS = 64
@@ -46,16 +48,7 @@ class WindowData:
     sample: Sample
     vectors: VectorArray
     ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeldCounts:
-    """What one window gave to the baseline's counts; calibration takes it out again (leave-one-out)."""
-
-    n: int
-    total: FloatArray
-    cells: IntArray
-    scores: Mapping[str, IntArray]
+    window: Window
 
 
 def build_baseline(
@@ -69,8 +62,10 @@ def build_baseline(
     corpus: CorpusSample | None = None,
     suite: SuiteReference | None = None,
     canary: CanaryReference | None = None,
-) -> tuple[Baseline, tuple[HeldCounts, ...]]:
+) -> tuple[Baseline, tuple[WindowCounts, ...]]:
     """Freeze a baseline and return it with each window's share of its counts.
+
+    Further windows may be counted in afterwards (:func:`monitor.baseline.counts.fill`); codebook, bins and form stay.
 
     The codebook and the score bins are fitted on one half of the records (by the last bit of the id's hash) and
     occupied by the other: cells fitted and counted on the same 1,000 records raise 36% false alarms at a nominal 5%.
@@ -86,19 +81,6 @@ def build_baseline(
     population = describe_population(vectors, counting, seed=seed, normalise=normalise)
     populations = {"queries": population}
     edges = _score_edges(windows, direction)
-    held = tuple(_held_counts(w, population, edges, direction, normalise=normalise) for w in windows)
-    counts: dict[str, IntArray] = {
-        name: np.asarray(np.sum([h.scores[name] for h in held], axis=0)) for name in edges
-    }
-    population = Population(
-        n=sum(h.n for h in held),
-        mean=np.sum([h.total for h in held], axis=0) / max(1, sum(h.n for h in held)),
-        spread=population.spread,
-        effective_dimensions=population.effective_dimensions,
-        centroids=population.centroids,
-        cells=np.sum([h.cells for h in held], axis=0, dtype=np.int64),
-    )
-    populations["queries"] = population
     reference = None
     if corpus is not None and len(corpus.ids):
         populations["corpus"] = describe_population(
@@ -112,8 +94,6 @@ def build_baseline(
             vectors=np.ascontiguousarray(corpus.vectors[kept], dtype=np.float32),
             size=corpus.size,
         )
-    answers = sum(len(w.sample.records) for w in windows)
-    empty = sum(1 for w in windows for r in w.sample.records if not r.hits)
     baseline = Baseline(
         collection=collection,
         basis=_fingerprint(populations, edges, reference, suite, canary),
@@ -122,16 +102,15 @@ def build_baseline(
         direction=direction,
         k=k,
         windows=len(windows),
-        records=population.n,
+        records=len(vectors),
         populations=populations,
         score_edges=edges,
-        score_counts=counts,
-        empty_answers=(empty, answers),
         corpus=reference,
         suite=suite,
         canary=canary,
     )
-    return baseline, held
+    parts = tuple(count_half(baseline, w) for w in windows)
+    return fill(baseline, parts), parts
 
 
 def _pool(collection: str, windows: Sequence[WindowData]) -> VectorArray:
@@ -181,7 +160,7 @@ def describe_population(
     unbiased = max((squares - trace * trace / (n - 1)), squares / 10.0, 1e-30)
     fitting = x[~counting] if int((~counting).sum()) >= 2 else x
     centroids = fit_codebook(fitting.astype(np.float32), CELLS, seed, normalise=normalise)
-    counted = x[counting] if counting.any() else x
+    counted = x[counting] if int(counting.sum()) >= 2 else x
     sums = summarise_vectors(counted.astype(np.float32), centroids, normalise=normalise)
     return Population(
         n=n,
@@ -190,6 +169,8 @@ def describe_population(
         effective_dimensions=float(np.clip(trace * trace / unbiased, 1.0, x.shape[1])),
         centroids=centroids,
         cells=sums.cells,
+        joins=merge_order(centroids, sums.cells),
+        form=fit_shift_form(fitting, counted),
     )
 
 
@@ -242,21 +223,22 @@ def _score_edges(windows: Sequence[WindowData], direction: Direction) -> dict[st
     }
 
 
-def _held_counts(
-    window: WindowData,
-    population: Population,
-    edges: Mapping[str, FloatArray],
-    direction: Direction,
-    *,
-    normalise: bool,
-) -> HeldCounts:
-    whole = summarise_vectors(window.vectors, population.centroids, normalise=normalise)
-    counted = summarise_vectors(
-        window.vectors[counting_half(window.ids)], population.centroids, normalise=normalise
+def count_half(baseline: Baseline, data: WindowData) -> WindowCounts:
+    """Return the share of a window whose fitting half made the codebook and the bins: these count the other half."""
+    centroids = baseline.populations["queries"].centroids
+    whole = summarise_vectors(data.vectors, centroids, normalise=baseline.normalise)
+    half = data.vectors[counting_half(data.ids)]
+    counted = summarise_vectors(half, centroids, normalise=baseline.normalise)
+    columns = score_columns(_half_sample(data.sample, counting=True), baseline.direction)
+    return WindowCounts(
+        window=data.window,
+        n=whole.n,
+        total=whole.total,
+        cells=counted.cells,
+        scores={name: count_bins(columns[name], edges) for name, edges in baseline.score_edges.items()},
+        empty=sum(1 for r in data.sample.records if not r.hits),
+        answers=len(data.sample.records),
     )
-    columns = score_columns(_half_sample(window.sample, counting=True), direction)
-    scores = {name: count_bins(columns[name], edges[name]) for name in edges}
-    return HeldCounts(whole.n, whole.total, counted.cells, scores)
 
 
 def _half_sample(sample: Sample, *, counting: bool) -> Sample:

@@ -13,10 +13,12 @@ from monitor.baseline.frozen import (
     CorpusReference,
     Dispersion,
     Population,
+    Rhythm,
     SuiteReference,
 )
 from monitor.errors import BaselineError
 from monitor.stats import blob
+from monitor.stats.shift_form import ShiftForm
 
 FORMAT = 1
 
@@ -48,6 +50,15 @@ def pack(baseline: Baseline) -> bytes:
         arrays[f"{name}.mean"] = population.mean
         arrays[f"{name}.centroids"] = population.centroids
         arrays[f"{name}.cells"] = population.cells
+        if population.joins is not None:
+            arrays[f"{name}.joins"] = population.joins
+        if population.form is not None:
+            arrays |= {f"{name}.form.{n}": getattr(population.form, n) for n in _FORM_ARRAYS}
+    if baseline.rhythm is not None:
+        rhythm = baseline.rhythm
+        values["rhythm"] = {"period": rhythm.period, "reach": rhythm.reach}
+        arrays |= {f"rhythm.{n}": getattr(rhythm, n) for n in _RHYTHM_ARRAYS}
+        arrays |= {f"rhythm.scores.{n}": table for n, table in rhythm.scores.items()}
     for name, edges in baseline.score_edges.items():
         arrays[f"edges.{name}"] = edges
         arrays[f"counts.{name}"] = baseline.score_counts[name]
@@ -70,6 +81,8 @@ def pack(baseline: Baseline) -> bytes:
     return blob.pack(values, arrays)
 
 
+_FORM_ARRAYS = ("directions", "gains", "weights")
+_RHYTHM_ARRAYS = ("n", "totals", "cells")
 _SUITE_ARRAYS = ("vectors", "depth_scores", "recall", "ndcg", "reciprocal_rank")
 
 
@@ -107,6 +120,10 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
                 mean=arrays[f"{name}.mean"],
                 centroids=arrays[f"{name}.centroids"],
                 cells=arrays[f"{name}.cells"],
+                joins=arrays.get(f"{name}.joins"),
+                form=ShiftForm(**{n: arrays[f"{name}.form.{n}"] for n in _FORM_ARRAYS})
+                if f"{name}.form.weights" in arrays
+                else None,
             )
             for name, scalars in values["populations"].items()
         },
@@ -132,4 +149,12 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
         ),
         canary=None if canary is None else CanaryReference(arrays["canary.vectors"], float(canary["floor"])),
         dispersion={key: Dispersion(*numbers) for key, numbers in values["dispersion"].items()},
+        rhythm=None
+        if values.get("rhythm") is None
+        else Rhythm(
+            period=int(values["rhythm"]["period"]),
+            reach=float(values["rhythm"]["reach"]),
+            **{name: arrays[f"rhythm.{name}"] for name in _RHYTHM_ARRAYS},
+            scores={name: arrays[f"rhythm.scores.{name}"] for name in values["scores"]},
+        ),
     )

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records import Direction, Metric
-from monitor.stats.arrays import FloatArray, IntArray, VectorArray
+from monitor.stats.arrays import CountArray, FloatArray, IntArray, VectorArray
+from monitor.stats.shift_form import ShiftForm
 
 SCORE_COLUMNS = ("top1", "mean", "margin")
 PERSISTENT = 200
@@ -32,16 +33,24 @@ class Population:
         ``(tr Sigma)^2 / tr Sigma^2``: how many equal directions would vary as much.
     centroids : VectorArray
         ``(K, d)`` codebook, fitted on one half of the vectors.
-    cells : IntArray
-        ``(K,)`` occupancy, counted on the other half.
+    cells : CountArray
+        ``(K,)`` occupancy, counted on the other half; not whole where hours are weighted.
+    joins : IntArray or None
+        ``(K - 1, 2)`` the order in which cells are merged where a window is too small for all of them; None in a
+        baseline of an earlier release, where it follows from the cells.
+    form : ShiftForm or None
+        How a shift of the mean is measured; None in a baseline that an earlier release took, where every direction
+        counts by its variance.
     """
 
-    n: int
+    n: float
     mean: FloatArray
     spread: float
     effective_dimensions: float
     centroids: VectorArray
-    cells: IntArray
+    cells: CountArray
+    joins: IntArray | None = None
+    form: ShiftForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,34 @@ class Dispersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What the baseline counted hour by hour, where its questions follow the hours.
+
+    Attributes
+    ----------
+    period : int
+        Hours after which it repeats: 24, or 168 for a week.
+    reach : float
+        Hours to either side that a moment is compared with, the farther the less.
+    n : IntArray
+        ``(period,)`` vectors of each hour.
+    totals : FloatArray
+        ``(period, d)`` their sums.
+    cells : IntArray
+        ``(period, K)`` their occupancy.
+    scores : mapping
+        ``(period, bins)`` per column of scores.
+    """
+
+    period: int
+    reach: float
+    n: IntArray
+    totals: FloatArray
+    cells: IntArray
+    scores: Mapping[str, IntArray]
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """The frozen reference of one collection; every detector compares a window's profile with it."""
 
@@ -113,13 +150,14 @@ class Baseline:
     records: int
     populations: Mapping[str, Population] = field(default_factory=dict)
     score_edges: Mapping[str, FloatArray] = field(default_factory=dict)
-    score_counts: Mapping[str, IntArray] = field(default_factory=dict)
+    score_counts: Mapping[str, CountArray] = field(default_factory=dict)
     empty_answers: tuple[int, int] = (0, 0)
     """(empty, all) answers of the period."""
     corpus: CorpusReference | None = None
     suite: SuiteReference | None = None
     canary: CanaryReference | None = None
     dispersion: Mapping[str, Dispersion] = field(default_factory=dict)
+    rhythm: Rhythm | None = None
 
     @property
     def normalise(self) -> bool:

@@ -53,7 +53,7 @@ def evaluate(
 ) -> None:
     """Walk the latest whole windows here and now; nothing is stored and no one is told."""
     from monitor.baseline.codec import unpack
-    from monitor.pipeline import History, walk
+    from monitor.pipeline import History, hand_on, walk
 
     deployment = load_deployment(config)
     name = pick_collection(deployment, collection)
@@ -78,7 +78,7 @@ def evaluate(
                 history,
                 threshold=deployment.thresholds[name],
             )
-            history = History(outcome.evidence or (), outcome.corpus_seen)
+            history = hand_on(outcome, history)
             outcomes.append(outcome)
             advance("walking windows", done + 1, len(chosen))
     try:

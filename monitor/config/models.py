@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -142,6 +142,11 @@ class CollectionConfig(_Model):
     sample_size: int = Field(
         default=1000, ge=30, le=100_000, description="Records of a window that are looked at."
     )
+    spans: list[Annotated[int, Field(ge=2, le=1000)]] = Field(
+        default_factory=lambda: [4, 8, 32],
+        max_length=8,
+        description="Numbers of windows that are looked at together as well: small drift adds up there.",
+    )
     corpus_sample: int = Field(
         default=2000, ge=200, le=100_000, description="Documents of the index that are looked at."
     )
@@ -163,6 +168,13 @@ class CollectionConfig(_Model):
         seconds = value.total_seconds()
         if seconds < 1 or seconds != int(seconds) or 86400 % int(seconds):
             raise ValueError("must divide a day into whole windows: 1m, 5m, 15m, 1h, 6h, 1d")
+        return value
+
+    @field_validator("spans")
+    @classmethod
+    def _distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a number of windows twice")
         return value
 
     @field_validator("timeout")

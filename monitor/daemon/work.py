@@ -14,9 +14,12 @@ from monitor.baseline import Baseline
 from monitor.baseline.codec import unpack
 from monitor.daemon.tracing import Tracer, no_tracer
 from monitor.errors import BaselineError, DriftmonError, LeaseLostError, StoreError
+from monitor.judge.spans import Past
 from monitor.pipeline import History, walk
-from monitor.records import Outcome
+from monitor.profile import Profile
+from monitor.records import Outcome, Window
 from monitor.store import Claim, Store
+from monitor.store.evidence import CollectionState
 from monitor.wiring import Deployment
 
 log = structlog.get_logger("driftmon")
@@ -104,7 +107,7 @@ class Graph:
             self.deployment.collections[name],
             self._baseline(name, state.baseline_id),
             state.baseline_id,
-            History(state.evidence, state.corpus_seen),
+            history_of(self.store, claim.window, state),
             threshold=self.deployment.thresholds[name],
         )
 
@@ -120,6 +123,18 @@ class Graph:
             while len(self._baselines) > BASELINES:
                 del self._baselines[next(iter(self._baselines))]
         return known[1]
+
+
+def history_of(store: Store, window: Window, state: CollectionState) -> History:
+    """Return what earlier windows left behind; their profiles are read when a span asks for them."""
+
+    def recent(count: int) -> list[Past]:
+        if state.baseline_id is None:
+            return []
+        kept = store.recent_profiles(window, state.baseline_id, count)
+        return [Past(r.window, Profile.unpack(r.data)) for r in kept]
+
+    return History(state.evidence, state.corpus_seen, recent)
 
 
 def _tell(outcome: Outcome) -> None:

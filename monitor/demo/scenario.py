@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from monitor.baseline import Baseline
 from monitor.baseline.codec import pack
 from monitor.canary_texts import CANARY_TEXTS
+from monitor.daemon.work import history_of
 from monitor.demo.material import Material
 from monitor.demo.service import TABLE, K, RagService, ReferenceEmbedder
 from monitor.demo.traffic import Traffic
 from monitor.judge.evidence import Budget
 from monitor.mitigation.gate import Offer, offer_adapter
-from monitor.pipeline import Collection, History, walk
+from monitor.pipeline import Collection, walk
 from monitor.plugins import build
 from monitor.records import Evidence, JudgedQuery, Outcome, Reading, Verdict, Window
 from monitor.reference import take_baseline
@@ -135,7 +136,7 @@ class Stage:
             self.collection,
             self.baseline,
             self.baseline_id,
-            History(state.evidence, state.corpus_seen),
+            history_of(self.store, claim.window, state),
             threshold=self.story.threshold,
         )
         self.store.commit(claim, outcome)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p, noise_factor
+from monitor.detectors.law import dispersed_form_log_p, noise_factor, shift_law
 from monitor.profile import Profile
 from monitor.records import Reading
 
@@ -23,20 +23,22 @@ class CentroidDistance:
     signal : {"queries", "corpus"}
         The population; for ``corpus`` the window's new documents against the baseline's documents.
     effect_floor : float
-        The least shift that counts, in units of the population's own spread (0.02: two per cent of its radius).
+        The least shift that counts, in units of the population's own spread (0.003: three thousandths of its radius,
+        what 1% of the questions move it by when they ask about something new).
     least : int
         Fewer vectors than this are ``insufficient``.
 
     Notes
     -----
-    With window mean from M vectors and baseline mean from N,
+    With window mean from M vectors and baseline mean from N, their difference ``delta`` is measured by the
+    population's quadratic form, ``Q = sum_i g_i (u_i . delta)^2`` over principal directions
+    (:class:`monitor.stats.shift_form.ShiftForm`), and ``Q / (1/N + 1/M) ~ sum_j w_j Z_j^2``, whose tail is taken by a
+    saddlepoint (:func:`monitor.stats.quadratic_form.log_weighted_chi2_sf`). Directions that usually vary little count
+    nearly as much as wide ones: what is new lies there.
 
-    ``T = ||mean_w - mean_b||^2 / (tr Sigma (1/N + 1/M))`` and ``T d ~ chi2(d)``, ``d = (tr Sigma)^2 / tr Sigma^2``
-
-    (Satterthwaite's two-moment match for a weighted sum of chi-squares; Bai and Saranadasa 1996 for the
-    sample version). The cosine distance itself depends on M without any drift, so it is shown and never
-    decides. The effect held against the floor is ``sqrt(max(0, ||delta||^2 - f tr Sigma (1/N + 1/M)) / tr
-    Sigma)`` with the over-dispersion f of quiet history.
+    The cosine distance itself depends on M without any drift, so it is shown and never decides; likewise
+    ``T = ||delta||^2 / (tr Sigma (1/N + 1/M))``. The effect held against the floor is
+    ``sqrt(max(0, ||delta||^2 - f tr Sigma (1/N + 1/M)) / tr Sigma)`` with the over-dispersion f of quiet history.
 
     Examples
     --------
@@ -46,7 +48,7 @@ class CentroidDistance:
 
     name: ClassVar[str] = "centroid_distance"
     signal: Literal["queries", "corpus"] = "queries"
-    effect_floor: float = 0.02
+    effect_floor: float = 0.003
     least: int = 30
 
     def __post_init__(self) -> None:
@@ -64,10 +66,12 @@ class CentroidDistance:
                 self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
             )
         mean = profile.sums[f"{self.signal}.total"] / n
-        delta = float(np.sum((mean - population.mean) ** 2))
-        noise = population.spread * (1.0 / population.n + 1.0 / n)
-        d = population.effective_dimensions
-        statistic = delta / noise * d
+        delta = mean - population.mean
+        squared = float(delta @ delta)
+        share = 1.0 / population.n + 1.0 / n
+        noise = population.spread * share
+        form = shift_law(population)
+        ratio, d = form.measure(delta) / share, form.effective_dimensions
         norms = float(np.linalg.norm(mean) * np.linalg.norm(population.mean))
         dispersion = baseline.dispersion.get(f"{self.name}.{self.signal}")
         cosine = float(mean @ population.mean) / norms if norms > 1e-12 else 0.0
@@ -76,10 +80,10 @@ class CentroidDistance:
             signal=self.signal,
             value=min(2.0, max(0.0, 1.0 - cosine)),
             n=n,
-            log_p=dispersed_log_p(statistic, d, dispersion),
-            statistic=statistic,
+            log_p=dispersed_form_log_p(ratio, form.weights, dispersion),
+            statistic=ratio * d,
             dof=d,
             effect_floor=self.effect_floor,
-            effect=math.sqrt(max(0.0, delta - noise * noise_factor(dispersion)) / population.spread),
-            detail={"T": delta / noise, "effective_dimensions": d},
+            effect=math.sqrt(max(0.0, squared - noise * noise_factor(dispersion)) / population.spread),
+            detail={"T": squared / noise, "Q": ratio, "effective_dimensions": d},
         )

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from monitor.explain.words import characteristic_words, words_of
-from monitor.stats.arrays import IntArray
+from monitor.stats.arrays import CountArray
 
 ALPHA = 0.01
 """Chance that any cell at all is named where nothing moved."""
@@ -36,12 +36,12 @@ class MovedCell:
         return self.share - self.baseline_share
 
 
-def moved_cells(window: IntArray, baseline: IntArray, most: int = 5) -> tuple[MovedCell, ...]:
+def moved_cells(window: CountArray, baseline: CountArray, most: int = 5) -> tuple[MovedCell, ...]:
     """Return the cells that moved by more than chance, those that moved most first.
 
     Parameters
     ----------
-    window, baseline : IntArray
+    window, baseline : CountArray
         ``(K,)`` occupancy of the same codebook.
     most : int
         At most so many cells.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,25 +28,28 @@ class Budget:
         if self.per <= timedelta(0):
             raise ValueError(f"per must be a positive duration, not {self.per}")
 
-    def log_threshold(self, window: timedelta, streams: int) -> float:
+    def log_threshold(self, window: timedelta, streams: float) -> float:
         """Return the log evidence at which a stream fires, when ``streams`` of this window length share the budget."""
         return log_threshold(self.false_pages, self.per / window, streams)
 
 
 def update_evidence(
-    before: Sequence[Evidence], readings: Sequence[Reading], threshold: float
+    before: Sequence[Evidence],
+    readings: Sequence[Reading],
+    threshold: float,
+    idle: Collection[str] = (),
 ) -> tuple[Evidence, ...]:
-    """Return the evidence after one window, one entry per stream that it measured.
+    """Return the evidence after one window, one entry per stream that it measured and per ``idle`` one as it was.
 
     A stream fires when its evidence reaches the threshold and the window's effect its floor; a deterministic
     probe fires when its effect reaches the probe's own threshold. A stream without a usable reading keeps its
     state. After ``CALM_WINDOWS`` calm windows a firing stream resolves and starts from nothing. When the last
     firing stream resolves, every stream starts anew: what they gathered meanwhile belongs to the incident
-    that is over.
+    that is over. ``idle`` are the keys of streams that are not due in this window.
     """
     # A detector that was switched off leaves no stream behind that would fire for ever.
     measured = {reading.key for reading in readings}
-    states = {e.key: e for e in before if e.key in measured}
+    states = {e.key: e for e in before if e.key in measured or e.key in idle}
     for reading in readings:
         state = states.get(reading.key, Evidence(reading.detector, reading.signal))
         if reading.status != "ok":
@@ -62,7 +65,8 @@ def update_evidence(
 
 def _update_statistical(state: Evidence, reading: Reading, threshold: float) -> Evidence:
     log_p = reading.log_p if reading.log_p is not None else 0.0
-    log_e = accumulate(state.log_e, log_e_value(log_p))
+    # A p-value that stands alone needs no calibrator: P(1/p >= A) is at most 1/A in every window.
+    log_e = -log_p if reading.alone else accumulate(state.log_e, log_e_value(log_p))
     above = reading.shift >= reading.effect_floor
     if not state.firing:
         return Evidence(state.detector, state.signal, log_e, firing=log_e >= threshold and above)

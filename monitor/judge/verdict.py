@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.judge.attribution import attribute
+from monitor.judge.spans import base_key
 from monitor.records import Evidence, Reading, Severity, Verdict
 
 
@@ -16,7 +17,8 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
     """
     fired = tuple(e.key for e in evidence if e.firing)
     problems = tuple(_problem(r) for r in readings if r.status == "invalid")
-    causes = attribute(fired, readings)
+    # A span that fires speaks of the same population as its single windows do.
+    causes = attribute(tuple(dict.fromkeys(map(base_key, fired))), readings)
     if fired:
         harmful = {r.key for r in readings if r.harmful}
         severity: Severity = "critical" if harmful.intersection(fired) else "warning"

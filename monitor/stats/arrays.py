@@ -1,4 +1,4 @@
-"""The three array types that numbers travel in."""
+"""The array types that numbers travel in."""
 
 from __future__ import annotations
 
@@ -8,3 +8,5 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 VectorArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+CountArray = IntArray | FloatArray
+"""Counts, or weighted counts where some of them are worth less than one."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.stats.arrays import FloatArray, IntArray, VectorArray
+from monitor.stats.arrays import CountArray, FloatArray, IntArray, VectorArray
 from monitor.stats.vector_pass import SUM_ROWS, accept, assign_cells, squared_norms
 
 ROWS_PER_CELL = 8
@@ -64,7 +64,7 @@ def fit_codebook(
     return centroids
 
 
-def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
+def merge_cells(centroids: VectorArray, counts: CountArray, k: int) -> IntArray:
     """Return which of at most ``k`` groups each of K cells belongs to, so that groups stay well populated.
 
     Again and again the group with the fewest counts joins the group whose centroid (the mean of its cells,
@@ -87,14 +87,20 @@ def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
     >>> merge_cells(np.array([[0.0], [1.0], [9.0]], dtype=np.float32), np.array([50, 2, 40]), 2).tolist()
     [0, 0, 1]
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; at least one group must be left")
+    return cut_order(merge_order(centroids, counts), k)
+
+
+def merge_order(centroids: VectorArray, counts: CountArray) -> IntArray:
+    """Return the joins of :func:`merge_cells` from K cells down to one, ``(K - 1, 2)``: which group joins which.
+
+    The order does not depend on how many groups are wanted, so that it is found once and cut often.
+    """
     if centroids.ndim != 2 or counts.shape != (len(centroids),):
         raise ValueError(f"centroids {centroids.shape} and counts {counts.shape} must be (K, d) and (K,)")
-    group = np.arange(len(centroids), dtype=np.int64)
+    order = np.zeros((max(0, len(centroids) - 1), 2), dtype=np.int64)
     weight = counts.astype(np.float64) + 0.5  # an empty cell still has a place
     gaps = _squared_gaps(centroids.astype(np.float64))
-    for _ in range(len(centroids) - k):
+    for step in range(len(order)):
         smallest = int(weight.argmin())
         target = int(gaps[smallest].argmin())
         # The squared distances of a weighted mean follow from those of its parts (Lance & Williams 1967, centroid).
@@ -105,6 +111,20 @@ def merge_cells(centroids: VectorArray, counts: IntArray, k: int) -> IntArray:
         gaps[target], gaps[:, target] = row, row
         gaps[target, target] = gaps[smallest] = gaps[:, smallest] = np.inf
         weight[target], weight[smallest] = a + b, np.inf
+        order[step] = smallest, target
+    return order
+
+
+def cut_order(order: IntArray, k: int) -> IntArray:
+    """Return the groups ``(K,)`` that are left of K cells when an order of joins stops at ``k`` of them.
+
+    >>> cut_order(np.array([[1, 0], [2, 0]]), 2).tolist()
+    [0, 0, 1]
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; at least one group must be left")
+    group = np.arange(len(order) + 1, dtype=np.int64)
+    for smallest, target in order[: max(0, len(group) - k)].tolist():
         group[group == smallest] = target
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.int64)[inverse]

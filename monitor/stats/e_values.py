@@ -65,7 +65,7 @@ def accumulate(log_evidence: float, log_e: float) -> float:
     return min(700.0, log_sum + log_e)
 
 
-def log_threshold(false_alarms: float, windows: float, streams: int) -> float:
+def log_threshold(false_alarms: float, windows: float, streams: float) -> float:
     """Return the logarithm of the evidence at which one stream alarms, for a budget over all streams.
 
     Parameters
@@ -74,8 +74,9 @@ def log_threshold(false_alarms: float, windows: float, streams: int) -> float:
         Tolerated false alarms of the whole deployment in the period, > 0.
     windows : float
         Windows of one stream in the period.
-    streams : int
-        How many streams (collection x detector x signal) share the budget.
+    streams : float
+        How many streams (collection x detector x signal) share the budget; one that looks at every other window only
+        is half a stream.
 
     Notes
     -----

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.stats.arrays import FloatArray, IntArray
+from monitor.stats.arrays import CountArray, FloatArray, IntArray
 
 _CHUNK = 65_536
 """Values per chunk of :func:`count_bins`: 256 KB of float32 stay in the second-level cache for every edge."""
@@ -84,7 +84,7 @@ def count_bins(values: NDArray[Any], edges: FloatArray) -> IntArray:
     return np.diff(below)
 
 
-def psi(window_counts: IntArray, baseline_counts: IntArray) -> float:
+def psi(window_counts: CountArray, baseline_counts: CountArray) -> float:
     """Return the population stability index ``Σ (p - q) ln(p / q)``, in nats, of two histograms ``(B,)``.
 
     Both get Jeffreys smoothing, half a count per bin, so that an empty bin is finite evidence. Without drift,
@@ -98,7 +98,7 @@ def psi(window_counts: IntArray, baseline_counts: IntArray) -> float:
     return float(np.sum((p - q) * np.log(p / q)))
 
 
-def kl(window_counts: IntArray, baseline_counts: IntArray) -> float:
+def kl(window_counts: CountArray, baseline_counts: CountArray) -> float:
     """Return the Kullback-Leibler divergence ``Σ p ln(p / q)``, in nats, smoothed as in :func:`psi`.
 
     >>> kl(np.array([5, 5]), np.array([5, 5])), round(kl(np.array([8, 0]), np.array([4, 4])), 4)
@@ -108,7 +108,7 @@ def kl(window_counts: IntArray, baseline_counts: IntArray) -> float:
     return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
-def js(window_counts: IntArray, baseline_counts: IntArray) -> float:
+def js(window_counts: CountArray, baseline_counts: CountArray) -> float:
     """Return the Jensen-Shannon divergence (Lin 1991), in nats, at most ln 2, smoothed as in :func:`psi`.
 
     >>> js(np.array([5, 5]), np.array([5, 5])), round(js(np.array([9, 1]), np.array([1, 9])), 4)
@@ -119,7 +119,7 @@ def js(window_counts: IntArray, baseline_counts: IntArray) -> float:
     return max(0.0, float(np.sum(p * np.log(p / middle) + q * np.log(q / middle))) / 2)
 
 
-def _smooth(window_counts: IntArray, baseline_counts: IntArray) -> tuple[FloatArray, FloatArray]:
+def _smooth(window_counts: CountArray, baseline_counts: CountArray) -> tuple[FloatArray, FloatArray]:
     window = np.asarray(window_counts, dtype=np.float64) + 0.5
     baseline = np.asarray(baseline_counts, dtype=np.float64) + 0.5
     if window.shape != baseline.shape or window.ndim != 1:

@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from monitor.records import BaselineInfo, CollectionStatus, Outcome
-from monitor.store import baselines, evidence, ledger, outcomes, planning, retention, schema, status
+from monitor.records import BaselineInfo, CollectionStatus, Outcome, Window
+from monitor.store import baselines, evidence, ledger, outcomes, planning, recent, retention, schema, status
 from monitor.store.baselines import AuditEntry
 from monitor.store.engine import database_file, describe, open_engine
 from monitor.store.evidence import CollectionState
 from monitor.store.ledger import CRASH_LIMIT, Claim
 from monitor.store.lock import hold
+from monitor.store.recent import RecentProfile
 from monitor.store.retention import Retained, Retention
 from monitor.store.status import PastWindow, WindowError
 
@@ -101,6 +102,10 @@ class Store:
     def state(self, collection: str) -> CollectionState:
         """Return what earlier windows left behind for the next one."""
         return evidence.load_state(self.engine, collection)
+
+    def recent_profiles(self, window: Window, baseline_id: int, count: int) -> list[RecentProfile]:
+        """Return the packed profiles of up to ``count`` windows before this one, of the same baseline."""
+        return recent.recent_profiles(self.engine, window, baseline_id, count)
 
     def save_baseline(
         self,

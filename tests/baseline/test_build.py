@@ -144,7 +144,7 @@ def test_vectors_that_cannot_be_used_are_left_out() -> None:
     good = np.setdiff1d(np.arange(400), bad)
     sample = replace(window.sample, records=tuple(window.sample.records[i] for i in good))
     clean, _ = world.build(
-        [WindowData(sample, window.vectors[good], tuple(window.ids[i] for i in good))],
+        [WindowData(sample, window.vectors[good], tuple(window.ids[i] for i in good), window.window)],
     )
     assert broken.records == clean.records == 360
     for name in ("mean", "centroids", "cells"):

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
-from monitor.baseline.build import HeldCounts, reference_canaries, reference_suite
+from monitor.baseline.build import reference_canaries, reference_suite
+from monitor.baseline.counts import WindowCounts
 from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.errors import EdgeError
 from monitor.profile import Profile, merge
@@ -78,10 +79,12 @@ def make_sample(records: Sequence[Record], **counts: Any) -> Sample:
     return Sample(tuple(records), len(records), **counts)
 
 
-def make_window(rng: np.random.Generator, n: int, prefix: str, *, new: float = 0.0) -> WindowData:
+def make_window(
+    rng: np.random.Generator, n: int, prefix: str, *, new: float = 0.0, number: int = 0
+) -> WindowData:
     vectors = draw(rng, n, new=new)
     records = make_records(rng, vectors, prefix)
-    return WindowData(make_sample(records), vectors, tuple(r.id for r in records))
+    return WindowData(make_sample(records), vectors, tuple(r.id for r in records), span(number))
 
 
 def make_corpus(n: int = 400, *, size: int | None = None, seed: int = 2, prefix: str = "doc") -> CorpusSample:
@@ -108,7 +111,7 @@ def make_canary(n: int = 16) -> CanaryReference:
     return reference_canaries(vectors, vectors)
 
 
-def build(windows: Sequence[WindowData], **options: Any) -> tuple[Baseline, tuple[HeldCounts, ...]]:
+def build(windows: Sequence[WindowData], **options: Any) -> tuple[Baseline, tuple[WindowCounts, ...]]:
     given: dict[str, Any] = {"metric": "cosine", "direction": "similarity", "k": 5, "seed": 1}
     return build_baseline("docs", windows, **{**given, **options})
 
@@ -116,7 +119,7 @@ def build(windows: Sequence[WindowData], **options: Any) -> tuple[Baseline, tupl
 @cache
 def quiet_windows(count: int = 20, size: int = 200) -> tuple[WindowData, ...]:
     rng = np.random.default_rng(1)
-    return tuple(make_window(rng, size, f"w{i}") for i in range(count))
+    return tuple(make_window(rng, size, f"w{i}", number=i) for i in range(count))
 
 
 @cache

@@ -9,8 +9,9 @@ import pytest
 from monitor.baseline import Dispersion
 from monitor.baseline.window_profile import profile_queries
 from monitor.detectors.centroid_distance import CentroidDistance
-from monitor.records import Reading
+from monitor.records import FloatArray, Reading, VectorArray
 from monitor.stats.null_laws import log_chi2_sf
+from monitor.stats.quadratic_form import log_weighted_chi2_sf
 from tests.core_fakes import world
 
 
@@ -20,19 +21,56 @@ def measure(n: int, new: float = 0.0, seed: int = 0, least: int = 30) -> Reading
     return CentroidDistance(least=least).measure(baseline, profile)
 
 
-def test_the_statistic_is_the_standardised_shift_of_the_mean() -> None:
+def test_the_statistic_is_the_form_of_the_shift_in_units_of_its_mean() -> None:
     baseline = world.full_baseline()
     vectors = world.draw(np.random.default_rng(0), 100)
     reading = CentroidDistance().measure(baseline, profile_queries(baseline, vectors))
     queries = baseline.populations["queries"]
+    assert queries.form is not None
     mean = vectors.astype(np.float64).mean(axis=0)
-    t = np.sum((mean - queries.mean) ** 2) / (queries.spread * (1 / queries.n + 1 / 100))
-    assert reading.statistic == pytest.approx(t * queries.effective_dimensions, rel=1e-5)
-    assert reading.dof == queries.effective_dimensions
-    assert reading.log_p == pytest.approx(log_chi2_sf(reading.statistic or 0.0, queries.effective_dimensions))
+    ratio = queries.form.measure(mean - queries.mean) / (1 / queries.n + 1 / 100)
+    assert reading.detail["Q"] == pytest.approx(ratio, rel=1e-4)
+    assert reading.dof == queries.form.effective_dimensions
+    assert reading.log_p == pytest.approx(log_weighted_chi2_sf(ratio, queries.form.weights), rel=1e-3)
     cosine = mean @ queries.mean / np.linalg.norm(mean) / np.linalg.norm(queries.mean)
     assert reading.value == pytest.approx(1 - cosine, rel=1e-4)
     assert reading.n == 100
+
+
+def test_a_baseline_of_an_earlier_release_is_read_by_its_two_moments() -> None:
+    baseline = world.full_baseline()
+    queries = replace(baseline.populations["queries"], form=None, joins=None)
+    older = replace(baseline, populations={**baseline.populations, "queries": queries})
+    vectors = world.draw(np.random.default_rng(0), 100)
+    reading = CentroidDistance().measure(older, profile_queries(older, vectors))
+    mean = vectors.astype(np.float64).mean(axis=0)
+    t = np.sum((mean - queries.mean) ** 2) / (queries.spread * (1 / queries.n + 1 / 100))
+    d = round(queries.effective_dimensions)
+    assert reading.statistic == pytest.approx(t * d, rel=1e-5)
+    assert math.exp(reading.log_p or 0.0) == pytest.approx(math.exp(log_chi2_sf(t * d, d)), rel=1e-2)
+
+
+def test_drift_in_a_narrow_direction_is_seen_that_the_euclidean_shift_misses() -> None:
+    rng = np.random.default_rng(3)
+    scale = np.linspace(1.0, 0.05, 24)
+    quiet = [
+        replace(world.make_window(rng, 400, f"w{i}", number=i), vectors=_rows(rng, 400, scale))
+        for i in range(20)
+    ]
+    baseline, _ = world.build(quiet, metric="l2")
+    queries = baseline.populations["queries"]
+    euclidean = replace(baseline, populations={"queries": replace(queries, form=None)})
+    moved = _rows(rng, 400, scale)
+    moved[:, -1] += 0.04  # four fifths of what is usual in that direction, a 25th of the widest
+    profile = profile_queries(baseline, moved)
+    found, missed = (CentroidDistance().measure(b, profile).p_value or 0.0 for b in (baseline, euclidean))
+    assert found < 1e-4
+    assert missed > 0.05
+
+
+def _rows(rng: np.random.Generator, n: int, scale: FloatArray) -> VectorArray:
+    rows: VectorArray = (rng.normal(size=(n, len(scale))) * scale).astype(np.float32)
+    return rows
 
 
 def test_a_new_topic_moves_the_centre_and_more_of_it_moves_it_more() -> None:

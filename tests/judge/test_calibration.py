@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.baseline import Baseline, Dispersion, WindowData
-from monitor.baseline.build import HeldCounts
+from monitor.baseline.counts import WindowCounts
 from monitor.detectors.centroid_distance import CentroidDistance
 from monitor.detectors.data_quality import DataQuality
 from monitor.detectors.score_psi import ScorePSI
@@ -27,7 +27,7 @@ CHARTS = ("centroid_distance.queries", "spatial_kl.queries", "score_psi.scores")
 M = 160
 
 
-def session_window(rng: np.random.Generator, prefix: str, queries: int) -> WindowData:
+def session_window(rng: np.random.Generator, prefix: str, queries: int, number: int = 0) -> WindowData:
     """A window whose records come in sessions of so many queries: about one thing, with scores alike."""
     sessions = math.ceil(M / queries)
     topics = world.centres()[rng.integers(0, world.TOPICS, sessions)]
@@ -36,21 +36,21 @@ def session_window(rng: np.random.Generator, prefix: str, queries: int) -> Windo
     level = np.repeat(rng.normal(0.7, 0.06, sessions), queries)[:M] + rng.normal(0.0, 0.02, M)
     records = world.make_records(rng, vectors, prefix)
     records = tuple(replace(r, scores=(float(s),)) for r, s in zip(records, level, strict=True))
-    return WindowData(world.make_sample(records), vectors, tuple(r.id for r in records))
+    return WindowData(world.make_sample(records), vectors, tuple(r.id for r in records), world.span(number))
 
 
 @dataclass(frozen=True)
 class History:
     plain: Baseline
     calibrated: Baseline
-    held: tuple[HeldCounts, ...]
+    held: tuple[WindowCounts, ...]
     later: tuple[Profile, ...]
 
 
 @cache
 def history(queries: int, windows: int = 40) -> History:
     rng = np.random.default_rng(17)
-    past = [session_window(rng, f"past{i}", queries) for i in range(windows)]
+    past = [session_window(rng, f"past{i}", queries, i) for i in range(windows)]
     plain, held = world.build(past)
     calibrated = calibrate(plain, [world.make_profile(plain, w) for w in past], held, DETECTORS)
     later = [session_window(rng, f"later{i}", queries) for i in range(120)]
@@ -147,8 +147,11 @@ def test_windows_that_are_calmer_than_chance_are_not_believed() -> None:
     assert fit_dispersion([0.2] * 30, 9.0) == Dispersion(1.0, 1.0, 30)
 
 
-def test_a_short_history_is_drawn_towards_the_analytic_law() -> None:
-    factors = [fit_dispersion([5.0, 4.0, 6.0, 5.0] * n, 9.0).factor for n in (2, 10, 100)]
-    assert factors == sorted(factors)
-    assert factors[0] == pytest.approx((8 * 5.0 + 4.0) / 12)
-    assert factors[-1] == pytest.approx(5.0, rel=0.02)
+def test_an_excess_that_is_chance_is_drawn_to_the_analytic_law_and_a_sure_one_stays() -> None:
+    rng = np.random.default_rng(0)
+    chance = [fit_dispersion((1.0 + rng.normal(0.0, 0.1, 40)).tolist(), 200.0).factor for _ in range(200)]
+    assert float(np.mean(np.array(chance) == 1.0)) > 0.7
+    assert max(chance) < 1.05
+    for windows in (2, 10, 100):
+        sure = fit_dispersion([5.0, 4.0, 6.0, 5.0] * windows, 9.0).factor
+        assert sure == pytest.approx(5.0, rel=0.01)
