@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.records import Direction, Metric
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
+from monitor.stats.codebook import merge_cells
 
 SCORE_COLUMNS = ("top1", "mean", "margin")
 PERSISTENT = 200
@@ -42,6 +43,13 @@ class Population:
     effective_dimensions: float
     centroids: VectorArray
     cells: IntArray
+    _groups: dict[int, IntArray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def groups(self, k: int) -> IntArray:
+        """Return the cells merged to at most ``k`` groups; worked out once, since windows are mostly of one size."""
+        if k not in self._groups:
+            self._groups[k] = merge_cells(self.centroids, self.cells, k)
+        return self._groups[k]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from monitor.errors import ConfigError
 from monitor.records import Record, Rejection
+from monitor.sources.batch import Column
 from monitor.sources.columns import ColumnMap, check_columns, complete, hint, named
 from monitor.sources.rows import RowFormat, RowReader
 from monitor.sources.sql_connection import open_session, parse_url
@@ -99,12 +100,8 @@ class SqlSource:
             # Closed here, while the connection is open: whoever stops reading early leaves no cursor behind.
             with closing(session.stream(wanted, self.batch_size)) as batches:
                 for batch in batches:
-                    for row in batch:
-                        record, rejections = reader.read(row, self.table)
-                        if record is not None:
-                            yield record
-                        for rejection in rejections:
-                            yield replace(rejection, where=f"{self.table} {reader.names[0]}={row[0]!r:.80}")
+                    columns = list(zip(*batch, strict=True))
+                    yield from reader.read_batch(columns, _places(self.table, reader.names[0], columns[0]))
 
     def describe(self) -> str:
         """Return what is there, what is mapped and how fresh it is; raises `EdgeError` or `ConfigError`."""
@@ -127,6 +124,10 @@ class SqlSource:
             )
         mapped = ", ".join(log.columns)
         return f"{dialect} {log.kind} {self.table}: {log.width} columns, {freshness}, mapped {mapped}"
+
+
+def _places(table: str, name: str, ids: Column) -> Callable[[int], str]:
+    return lambda row: f"{table} {name}={ids[row]!r:.80}"
 
 
 @dataclass(frozen=True, slots=True)
