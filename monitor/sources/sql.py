@@ -114,6 +114,7 @@ class SqlSource:
                 log.time, log.time_type, dialect, (now, now), zone
             )  # refuses a column that holds no times
             newest = session.connection.scalar(sa.select(sa.func.max(log.time)))
+            views = sa.inspect(session.connection).get_view_names(self.schema)
         try:
             freshness = f"newest record {read_time(newest, zone).isoformat(timespec='seconds')}"
         except FlawError as flaw:
@@ -123,7 +124,8 @@ class SqlSource:
                 else f"newest time unreadable ({flaw.reason})"
             )
         mapped = ", ".join(log.columns)
-        return f"{dialect} {log.kind} {self.table}: {log.width} columns, {freshness}, mapped {mapped}"
+        kind = "view" if self.table in views else "table"
+        return f"{dialect} {kind} {self.table}: {log.width} columns, {freshness}, mapped {mapped}"
 
 
 def _places(table: str, name: str, ids: Column) -> Callable[[int], str]:
@@ -135,7 +137,6 @@ class Log:
     """A log's table as the database has it, and its columns by our field."""
 
     table: sa.TableClause
-    kind: str
     width: int
     columns: Mapping[str, str | Mapping[str, str]]
     time_type: TypeEngine[Any]
@@ -184,5 +185,4 @@ def reflect(connection: Connection, table: str, schema: str | None, columns: Col
         *(sa.column(quoted_name(name, quote=True)) for _, name in named(mapped)),
         schema=None if schema is None else quoted_name(schema, quote=True),
     )
-    kind = "view" if table in inspector.get_view_names(schema) else "table"
-    return Log(clause, kind, len(types), mapped, types[str(mapped["at"])])
+    return Log(clause, len(types), mapped, types[str(mapped["at"])])
