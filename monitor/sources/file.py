@@ -125,7 +125,8 @@ def list_files(path: str) -> list[Path]:
             raise EdgeError(f"source.path: {path} is none of {', '.join(SUFFIXES)}; rename or convert it")
         return [place]
     found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(path, recursive=True))  # noqa: PTH207
-    files = sorted(file for file in found if file.name.endswith(SUFFIXES) and file.is_file())
+    # By parts is the order of paths themselves, only that they work it out for every comparison.
+    files = sorted((f for f in found if f.name.endswith(SUFFIXES) and f.is_file()), key=lambda f: f.parts)
     if not files:
         raise EdgeError(f"source.path: no file {', '.join(SUFFIXES)} at {path}; correct the path")
     return files
