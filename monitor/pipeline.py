@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,12 @@ from monitor.records import (
     VectorArray,
     Window,
 )
-from monitor.stats.sampling import hash_id
+from monitor.stats.sampling import hash_ids
 
 EXAMPLES = 20
 """How many rejected entries of a window are kept to be shown."""
+HASHED_AT_ONCE = 500
+"""How many entries of a log are held to be hashed together, beside the sample."""
 DEPTH = 4
 """The suite is replayed this many times K deep."""
 
@@ -196,27 +199,26 @@ def draw_sample(entries: Iterable[Record | Rejection], size: int) -> Sample:
     rejected: Counter[str] = Counter()
     examples: list[Rejection] = []
     seen = 0
-    for entry in entries:
-        if isinstance(entry, Rejection):
-            rejected[entry.reason] += 1
-            if len(examples) < EXAMPLES:
-                examples.append(entry)
-            continue
-        seen += 1
-        if entry.id in kept:
-            again[entry.id] += 1
-            kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or "", r.hits))
-            continue
-        key = -hash_id(entry.id)
-        if len(heap) < size:
-            heapq.heappush(heap, (key, entry.id))
-        elif key > heap[0][0]:
-            _, dropped = heapq.heapreplace(heap, (key, entry.id))
-            del kept[dropped]
-            again.pop(dropped, None)
-        else:
-            continue
-        kept[entry.id] = entry
+    entries = iter(entries)
+    while chunk := list(islice(entries, HASHED_AT_ONCE)):
+        records = [entry for entry in chunk if not isinstance(entry, Rejection)]
+        if len(records) < len(chunk):
+            refused = [entry for entry in chunk if isinstance(entry, Rejection)]
+            rejected.update(entry.reason for entry in refused)
+            examples += refused[: EXAMPLES - len(examples)]
+        seen += len(records)
+        for entry, found in zip(records, hash_ids([r.id for r in records]).tolist(), strict=True):
+            if entry.id in kept:
+                again[entry.id] += 1
+                kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or "", r.hits))
+            elif len(heap) < size:
+                heapq.heappush(heap, (-found, entry.id))
+                kept[entry.id] = entry
+            elif -found > heap[0][0]:
+                _, dropped = heapq.heapreplace(heap, (-found, entry.id))
+                del kept[dropped]
+                again.pop(dropped, None)
+                kept[entry.id] = entry
     order = sorted(heap, reverse=True)
     return Sample(
         records=tuple(kept[identifier] for _, identifier in order),
@@ -240,9 +242,10 @@ def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | No
     if dimension is None and logged:
         dimension = Counter(len(v) for v in logged.values()).most_common(1)[0][0]
     ids = tuple(r.id for r in sample.records if r.id in logged and len(logged[r.id]) == dimension)
-    vectors = np.zeros((len(ids), dimension or 0), dtype=np.float32)
-    for row, identifier in enumerate(ids):
-        vectors[row] = logged[identifier]
+    vectors = np.zeros((0, dimension or 0), dtype=np.float32)
+    if ids:
+        rows = [logged[identifier] for identifier in ids]
+        vectors = np.concatenate(rows, dtype=np.float32).reshape(len(ids), -1)
     return QueryVectors(vectors, ids, len(sample.records) - len(logged), len(logged) - len(ids))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.records import Direction, Metric
 from monitor.stats.arrays import CountArray, FloatArray, IntArray, VectorArray
+from monitor.stats.codebook import cut_order, merge_order
 from monitor.stats.shift_form import ShiftForm
 
 SCORE_COLUMNS = ("top1", "mean", "margin")
@@ -51,6 +52,11 @@ class Population:
     cells: CountArray
     joins: IntArray | None = None
     form: ShiftForm | None = None
+
+    def groups(self, k: int) -> IntArray:
+        """Return which of at most ``k`` groups each cell belongs to when cells are merged, ``(K,)``."""
+        joins = merge_order(self.centroids, self.cells) if self.joins is None else self.joins
+        return cut_order(joins, k)
 
 
 @dataclass(frozen=True, slots=True)

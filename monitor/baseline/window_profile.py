@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]
             of_length[len(record.scores)].append(record.scores)
     columns: dict[str, list[FloatArray]] = {"top1": [], "mean": [], "margin": []}
     for length, scores in of_length.items():  # answers of one length are one array
-        table = np.array(scores, dtype=np.float64) * sign
+        flat = np.fromiter(chain.from_iterable(scores), dtype=np.float64, count=length * len(scores))
+        table = flat.reshape(-1, length) * sign
         table = table[(np.abs(table) < _LARGEST_SCORE).all(axis=1)]
         columns["top1"].append(table[:, 0])
         columns["mean"].append(table.mean(axis=1))

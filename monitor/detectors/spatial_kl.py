@@ -12,7 +12,6 @@ from monitor.baseline.frozen import Baseline
 from monitor.detectors.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
-from monitor.stats.codebook import cut_order, merge_order
 from monitor.stats.histogram import js, kl
 from monitor.stats.null_laws import pearson_two_samples
 
@@ -62,10 +61,7 @@ class SpatialKL:
             return Reading(
                 self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
             )
-        joins = population.joins
-        if joins is None:
-            joins = merge_order(population.centroids, population.cells)
-        groups = cut_order(joins, int(np.clip(n / 12, 8, 32)))
+        groups = population.groups(int(np.clip(n / 12, 8, 32)))
         size = int(groups.max()) + 1
         window = np.bincount(groups, weights=profile.counts[f"{self.signal}.cells"], minlength=size)
         reference = np.bincount(groups, weights=population.cells, minlength=size)

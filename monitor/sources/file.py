@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,7 +76,11 @@ class FileSource:
         row_format = RowFormat(zone, self.hit_id, self.hit_score, self.vector_dtype)
         for path in list_files(self.path):
             reader = RowReader(columns, row_format, start, end, self.clock())
-            for where, values in self._rows(path, columns, reader):
+            if path.suffix == ".parquet":
+                for batch, place in read_parquet(path, columns, reader, self.indexes):
+                    yield from reader.read_batch(batch, place)
+                continue
+            for where, values in read_json_lines(path, self.max_line_bytes, reader, self.indexes):
                 if isinstance(values, Rejection):
                     yield from reader.reject(values.reason, where, values.detail)
                     continue
@@ -84,14 +88,6 @@ class FileSource:
                 if record is not None:
                     yield record
                 yield from rejections
-
-    def _rows(
-        self, path: Path, columns: ColumnMap, reader: RowReader
-    ) -> Iterator[tuple[str, Sequence[Any] | Rejection]]:
-        if path.suffix == ".parquet":
-            yield from read_parquet(path, columns, reader, self.indexes)
-            return
-        yield from read_json_lines(path, self.max_line_bytes, reader, self.indexes)
 
     def describe(self) -> str:
         """Look into the newest file and say what was found; raises `EdgeError` or `ConfigError`."""
@@ -129,7 +125,8 @@ def list_files(path: str) -> list[Path]:
             raise EdgeError(f"source.path: {path} is none of {', '.join(SUFFIXES)}; rename or convert it")
         return [place]
     found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(path, recursive=True))  # noqa: PTH207
-    files = sorted(file for file in found if file.name.endswith(SUFFIXES) and file.is_file())
+    # By parts is the order of paths themselves, only that they work it out for every comparison.
+    files = sorted((f for f in found if f.name.endswith(SUFFIXES) and f.is_file()), key=lambda f: f.parts)
     if not files:
         raise EdgeError(f"source.path: no file {', '.join(SUFFIXES)} at {path}; correct the path")
     return files

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from monitor.errors import ConfigError, EdgeError
+from monitor.sources.batch import Column, in_utc
 from monitor.sources.columns import REQUIRED, ColumnMap, hint, named
 from monitor.sources.rows import RowReader
 
@@ -34,8 +35,8 @@ def parquet_columns(path: Path) -> tuple[str, ...]:
 
 def read_parquet(
     path: Path, columns: ColumnMap, reader: RowReader, known: MutableMapping[Path, Any]
-) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield ``file:row`` and the values of each row as ``reader.names`` has them; absent columns are None.
+) -> Iterator[tuple[Sequence[Column], Callable[[int], str]]]:
+    """Yield batches: the columns that ``reader.names`` has, and what tells ``file:row`` of each row.
 
     Row groups that cannot reach into the reader's window are passed over. ``known`` is kept for the next window: a
     file that has not changed and has nothing for it is not even opened.
@@ -58,7 +59,7 @@ def read_parquet(
         check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
         wanted = [name for name in reader.names if name in existing]
         vector = columns.get("vector")
-        number, place = 0, f"{path}:row "
+        number = 1
         if groups is None:
             spans = [_time_span(file, group, str(columns["at"])) for group in range(file.num_row_groups)]
             groups = known[path] = RowGroups(version, tuple(spans))
@@ -70,9 +71,12 @@ def read_parquet(
             for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted):
                 lists = {name: _values(batch.column(name), vectors=name == vector) for name in wanted}
                 absent = [None] * batch.num_rows
-                for values in zip(*(lists.get(name, absent) for name in reader.names), strict=True):
-                    number += 1
-                    yield place + str(number), values
+                yield [lists.get(name, absent) for name in reader.names], _places(path, number)
+                number += batch.num_rows
+
+
+def _places(path: Path, first: int) -> Callable[[int], str]:
+    return lambda row: f"{path}:row {first + row}"
 
 
 def check_parquet_columns(path: Path, columns: ColumnMap, existing: Sequence[str]) -> None:
@@ -140,12 +144,27 @@ def _values(column: Any, *, vectors: bool) -> list[Any]:
         return _vectors(pa, column)
     if _is_list(pa, kind) and (pa.types.is_floating(kind.value_type) or pa.types.is_string(kind.value_type)):
         return _lists(pa, column)
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    if pa.types.is_timestamp(kind):
+        return _moments(pa, column)
     try:
         return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     except (ValueError, OverflowError, pa.ArrowException):
         return [_scalar(pa, value) for value in column]
+
+
+def _moments(pa: Any, column: Any) -> list[Any]:
+    """Return timestamps as times; Arrow keeps those that have a zone in UTC, and so do we."""
+    zone = column.type.tz
+    if column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", zone), safe=False)
+    moments = column.to_numpy(zero_copy_only=False).tolist()
+    if set(map(type, moments)) == {datetime}:
+        return moments if zone is None else in_utc(moments)
+    # What the calendar of Python does not hold comes as a number.
+    return [
+        value.replace(tzinfo=zone and UTC) if isinstance(value, datetime) else value and _UNREADABLE
+        for value in moments
+    ]
 
 
 def _scalar(pa: Any, value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from monitor.errors import ConfigError
 from monitor.records import Record, Rejection
+from monitor.sources.batch import Column
 from monitor.sources.columns import ColumnMap, check_columns, complete, hint, named
 from monitor.sources.rows import RowFormat, RowReader
 from monitor.sources.sql_connection import open_session, parse_url
@@ -99,12 +100,8 @@ class SqlSource:
             # Closed here, while the connection is open: whoever stops reading early leaves no cursor behind.
             with closing(session.stream(wanted, self.batch_size)) as batches:
                 for batch in batches:
-                    for row in batch:
-                        record, rejections = reader.read(row, self.table)
-                        if record is not None:
-                            yield record
-                        for rejection in rejections:
-                            yield replace(rejection, where=f"{self.table} {reader.names[0]}={row[0]!r:.80}")
+                    columns = list(zip(*batch, strict=True))
+                    yield from reader.read_batch(columns, _places(self.table, reader.names[0], columns[0]))
 
     def describe(self) -> str:
         """Return what is there, what is mapped and how fresh it is; raises `EdgeError` or `ConfigError`."""
@@ -117,6 +114,7 @@ class SqlSource:
                 log.time, log.time_type, dialect, (now, now), zone
             )  # refuses a column that holds no times
             newest = session.connection.scalar(sa.select(sa.func.max(log.time)))
+            views = sa.inspect(session.connection).get_view_names(self.schema)
         try:
             freshness = f"newest record {read_time(newest, zone).isoformat(timespec='seconds')}"
         except FlawError as flaw:
@@ -126,7 +124,12 @@ class SqlSource:
                 else f"newest time unreadable ({flaw.reason})"
             )
         mapped = ", ".join(log.columns)
-        return f"{dialect} {log.kind} {self.table}: {log.width} columns, {freshness}, mapped {mapped}"
+        kind = "view" if self.table in views else "table"
+        return f"{dialect} {kind} {self.table}: {log.width} columns, {freshness}, mapped {mapped}"
+
+
+def _places(table: str, name: str, ids: Column) -> Callable[[int], str]:
+    return lambda row: f"{table} {name}={ids[row]!r:.80}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,6 @@ class Log:
     """A log's table as the database has it, and its columns by our field."""
 
     table: sa.TableClause
-    kind: str
     width: int
     columns: Mapping[str, str | Mapping[str, str]]
     time_type: TypeEngine[Any]
@@ -183,5 +185,4 @@ def reflect(connection: Connection, table: str, schema: str | None, columns: Col
         *(sa.column(quoted_name(name, quote=True)) for _, name in named(mapped)),
         schema=None if schema is None else quoted_name(schema, quote=True),
     )
-    kind = "view" if table in inspector.get_view_names(schema) else "table"
-    return Log(clause, kind, len(types), mapped, types[str(mapped["at"])])
+    return Log(clause, len(types), mapped, types[str(mapped["at"])])

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def _check_file(url: URL) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON").close()
     # One text that is not UTF-8 must cost one row, not the window: it fails later as a bad_text.
-    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
 
 
 def _bound(connection: Connection, deadline: Deadline) -> None:

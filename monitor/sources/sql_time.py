@@ -92,7 +92,8 @@ def _as_sqlite_text(
     low, high = (
         _JULIAN_EPOCH + _shift(m, d).timestamp() / _DAY for m, d in ((start, -margin), (end, margin))
     )
-    return sa.and_(_as_text(column, start, end), sa.or_(day.is_(None), day.between(low, high)))
+    # What it cannot read is Python's to judge. Asked for once: this looks at every entry of the days around.
+    return sa.and_(_as_text(column, start, end), sa.func.ifnull(day, low).between(low, high))
 
 
 def _shift(moment: datetime, by: timedelta) -> datetime:

@@ -20,7 +20,7 @@ VectorDtype = Literal["float32", "float16"]
 
 _ALL_TEXT, _ALL_FLOATS = {str}, {float}
 _FLOAT32 = np.dtype(np.float32)
-_BLOBS: dict[VectorDtype, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+BLOBS: dict[VectorDtype, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_BELOW = 1e11
 """Epoch numbers from here on are milliseconds: in seconds the year 5138, in milliseconds March 1973."""
@@ -103,7 +103,7 @@ def read_vector(value: Any, dtype: VectorDtype = "float32") -> VectorArray | Non
         return value.copy()  # it may be a view, and a record must not keep its whole batch alive
     if isinstance(value, bytes | bytearray | memoryview):
         try:
-            numbers: VectorArray = np.frombuffer(bytes(value), _BLOBS[dtype]).astype(np.float32, copy=False)
+            numbers: VectorArray = np.frombuffer(bytes(value), BLOBS[dtype]).astype(np.float32, copy=False)
         except ValueError as error:
             raise FlawError("bad_vector", f"{len(value)} bytes are no whole number of {dtype}") from error
         return numbers

@@ -18,13 +18,17 @@ def hash_id(identifier: str) -> int:
     >>> hex(hash_id("asyncio.gather"))[:6]
     '0x4c86'
     """
-    digest = hashlib.md5(identifier.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
-    return int.from_bytes(digest[:8], "big")
+    return int.from_bytes(_digest(identifier)[:8], "big")
 
 
 def hash_ids(identifiers: Sequence[str]) -> NDArray[np.uint64]:
     """Return the hashes of many ids as ``(n,)`` uint64."""
-    return np.fromiter((hash_id(i) for i in identifiers), dtype=np.uint64, count=len(identifiers))
+    digests = b"".join([_digest(identifier) for identifier in identifiers])
+    return np.frombuffer(digests, dtype=">u8")[::2].astype(np.uint64)
+
+
+def _digest(identifier: str) -> bytes:
+    return hashlib.md5(identifier.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
 
 
 def bottom_k(identifiers: Sequence[str], k: int) -> list[int]:

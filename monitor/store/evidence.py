@@ -25,7 +25,6 @@ _EVIDENCE = (
     .where(among_collections(StreamRow.collection))
     .order_by(StreamRow.detector, StreamRow.signal)
 )
-_SEEN = select(CollectionRow.corpus_seen).where(CollectionRow.collection == bindparam("collection"))
 _STREAMS = (
     select(StreamRow, EvidenceRow.window_start)
     .join(EvidenceRow, EvidenceRow.stream_id == StreamRow.id, isouter=True)
@@ -43,6 +42,13 @@ _UNSEE = (
 )
 ACTIVE = select(BaselineRow.id).where(BaselineRow.collection == bindparam("collection"), BaselineRow.active)
 """The number of a collection's baseline in use."""
+_SEEN = select(
+    select(CollectionRow.corpus_seen)
+    .where(CollectionRow.collection == bindparam("collection"))
+    .scalar_subquery()
+    .label("corpus_seen"),
+    ACTIVE.scalar_subquery().label("baseline_id"),
+)
 Limits = tuple[float, float | None, bool]
 NO_LIMITS: Limits = (0.0, None, False)
 
@@ -70,8 +76,7 @@ def load_state(engine: Engine, collection: str) -> CollectionState:
     """Return the evidence per stream and the hashes of the documents seen, as the last window left them."""
     with reading(engine) as connection:
         evidence = read_evidence(connection, [collection]).get(collection, ())
-        seen = connection.execute(_SEEN, {"collection": collection}).scalar()
-        baseline_id = connection.execute(ACTIVE, {"collection": collection}).scalar()
+        seen, baseline_id = connection.execute(_SEEN, {"collection": collection}).one()
     hashes = None if seen is None else np.frombuffer(seen, dtype="<u8").astype(np.uint64)
     return CollectionState(evidence, hashes, baseline_id)
 

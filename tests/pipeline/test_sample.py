@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.pipeline import EXAMPLES, draw_sample
+from monitor.pipeline import EXAMPLES, HASHED_AT_ONCE, draw_sample
 from monitor.records import Record, Rejection
 from monitor.stats.sampling import hash_id
 from tests.core_fakes import world
@@ -102,3 +102,19 @@ def test_the_log_is_read_once_and_lazily() -> None:
 
     draw_sample(log(), 2)
     assert read == [f"r{i}" for i in range(5)]
+
+
+def test_a_log_longer_than_what_is_hashed_at_once_is_counted_whole() -> None:
+    ids = [f"id{i % (2 * HASHED_AT_ONCE)}" for i in range(3 * HASHED_AT_ONCE + 7)]
+    entries: list[Record | Rejection] = [record(identifier) for identifier in ids]
+    for place in range(0, len(entries), 90):
+        entries.insert(place, Rejection("bad_id", f"line {place}"))
+    refused = len(entries) - len(ids)
+    sample = draw_sample(entries, 40)
+    wanted = sorted(set(ids), key=hash_id)[:40]
+    assert [r.id for r in sample.records] == wanted
+    assert (sample.seen, sample.rejected) == (len(ids), {"bad_id": refused})
+    assert sample.duplicates == sum(identifier in wanted for identifier in ids) - 40
+    assert [e.where for e in sample.examples] == [f"line {place}" for place in range(0, 90 * refused, 90)][
+        :EXAMPLES
+    ]

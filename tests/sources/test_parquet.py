@@ -227,3 +227,23 @@ def test_a_slice_of_lists_converts_its_own_values_only() -> None:
     assert _values(fixed[1:], vectors=False) == [[3.0, 4.0], None, [5.0, 6.0]]
     vectors = _values(pa.array([[1.0], [2.0, 3.0]])[1:], vectors=True)
     assert [v.tolist() for v in vectors] == [[2.0, 3.0]]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "+02:00", "Europe/Berlin"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_timestamps_of_every_unit_are_the_moments_that_arrow_has(unit: str, zone: str | None) -> None:
+    moments = [None, datetime(2026, 3, 2, 14, 59, 59), datetime(1969, 12, 31)]  # noqa: DTZ001 that is the case
+    column = pa.array(moments, pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+    found = _values(column, vectors=False)
+    assert found == [
+        moment and (moment if zone is None else moment.replace(tzinfo=UTC)) for moment in moments
+    ]
+    assert found[1:] == _values(column[1:], vectors=False)
+
+
+def test_a_timestamp_beyond_the_calendar_costs_its_own_row() -> None:
+    column = pa.array([2**62, 0, None, -(2**62)], pa.timestamp("us", "UTC"))
+    beyond, epoch, nothing, before = _values(column, vectors=False)
+    assert (epoch, nothing) == (datetime(1970, 1, 1, tzinfo=UTC), None)
+    assert not isinstance(beyond, int | float | str | datetime)
+    assert before is beyond

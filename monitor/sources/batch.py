@@ -1,0 +1,180 @@
+"""A batch of rows read column by column: a few calls over all values instead of many for each.
+
+Every function reads one field of all rows. Where all values of the column are plain (ASCII texts, blobs, JSON lists of
+texts or of finite numbers) the whole column is read at once; otherwise each value goes its own way through
+:mod:`monitor.sources.values`. A row in which something is wrong is added to ``odd`` and gets None: what is wrong
+with it :meth:`monitor.sources.rows.RowReader.read` tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, tzinfo
+from itertools import chain
+from types import NoneType
+from typing import Any, TypeVar
+
+import numpy as np
+import orjson
+
+from monitor.records import Record, VectorArray
+from monitor.sources.values import (
+    BLOBS,
+    FlawError,
+    VectorDtype,
+    read_hits,
+    read_id,
+    read_scores,
+    read_text,
+    read_time,
+    read_vector,
+)
+
+Column = Sequence[Any]
+Value = TypeVar("Value")
+
+_TEXT, _LIST, _BLOB, _ARRAY, _FLOAT = {str}, {list}, {bytes}, {np.ndarray}, {float}
+_FLOAT32 = np.dtype(np.float32)
+_EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001 that is what it is for
+_SETTERS = tuple(getattr(Record, field.name).__set__ for field in fields(Record))
+
+
+def read_each(read: Callable[[Any], Value], column: Iterable[Any], odd: set[int]) -> list[Value | None]:
+    """Return each value as ``read`` reads it."""
+    found: list[Value | None] = []
+    for row, value in enumerate(column):
+        try:
+            found.append(read(value))
+        except FlawError:
+            odd.add(row)
+            found.append(None)
+    return found
+
+
+def read_times(column: Column, zone: tzinfo | None, odd: set[int]) -> Sequence[datetime | None]:
+    """Return each time in UTC."""
+    moments: list[Any] = []
+    kinds = set(map(type, column))
+    if kinds == {datetime}:
+        moments = list(column)
+    elif kinds == _TEXT:
+        try:
+            moments = list(map(datetime.fromisoformat, column))
+        except ValueError:
+            kinds = set()
+    if moments and all(moment.tzinfo is UTC for moment in moments):
+        return moments
+    if moments and zone is UTC and all(moment.tzinfo is None for moment in moments):
+        return in_utc(moments)
+    return read_each(lambda value: read_time(value, zone), column, odd)
+
+
+def in_utc(moments: Iterable[datetime]) -> list[datetime]:
+    """Return times without a zone as times in UTC, in a tenth of the time that `datetime.replace` takes."""
+    return [_EPOCH + (moment - _NAIVE_EPOCH) for moment in moments]
+
+
+def read_ids(column: Column, odd: set[int]) -> Sequence[str | None]:
+    """Return each id as text."""
+    return column if _are_ascii(column) and all(column) else read_each(read_id, column, odd)
+
+
+def read_texts(column: Column, odd: set[int]) -> Sequence[str | None]:
+    """Return each text, None where there is none."""
+    return column if _are_absent(column) or _are_ascii(column) else read_each(read_text, column, odd)
+
+
+def read_vectors(column: Column, dtype: VectorDtype, odd: set[int]) -> list[VectorArray | None]:
+    """Return each vector ``(d,)`` float32 in memory of its own: a record must not keep its whole batch alive."""
+    if _are_absent(column):
+        return list(column)
+    kinds = set(map(type, column))
+    if kinds == _ARRAY and all(value.dtype == _FLOAT32 and value.ndim == 1 for value in column):
+        return [value.copy() for value in column]
+    if kinds == _BLOB and BLOBS[dtype] == _FLOAT32:
+        try:
+            return [np.frombuffer(value, _FLOAT32) for value in column]
+        except ValueError:
+            pass  # one of them is no whole number of float32
+    return read_each(lambda value: read_vector(value, dtype), column, odd)
+
+
+def read_hit_lists(
+    column: Column, hit_id: str, hit_score: str, odd: set[int]
+) -> tuple[list[tuple[str, ...]], list[list[Any] | None]]:
+    """Return the document ids of each row, and the raw scores beside them if any."""
+    lists = _lists([value for value in column if value is not None])
+    try:
+        plain = lists is not None and _are_ascii(map("".join, lists)) and all(map(all, lists))
+    except TypeError:  # ids that are no texts
+        plain = False
+    if lists is not None and plain:
+        return _spread(column, map(tuple, lists), ()), [None] * len(column)
+    pairs = [pair or ((), None) for pair in read_each(lambda v: read_hits(v, hit_id, hit_score), column, odd)]
+    return [ids for ids, _ in pairs], [scores for _, scores in pairs]
+
+
+def read_score_lists(
+    column: Column, hits: Sequence[tuple[str, ...]] | None, odd: set[int]
+) -> list[tuple[float, ...] | None]:
+    """Return the scores of each row, one per hit where the log has hits; None where it has none."""
+    lists = _lists([value for value in column if value is not None])
+    if lists is not None and _are_finite(lists):
+        scores = _spread(column, map(tuple, lists), None)
+        if hits is None or all(
+            own is None or len(own) == len(ids) for own, ids in zip(scores, hits, strict=True)
+        ):
+            return scores
+    counts: Iterable[int | None] = [None] * len(column) if hits is None else map(len, hits)
+    return read_each(lambda pair: read_scores(*pair), zip(column, counts, strict=True), odd)
+
+
+def make_records(rows: int, *columns: Iterable[Any]) -> list[Record]:
+    """Return ``Record(...)`` of each row, the columns in the order of its fields.
+
+    A frozen class looks up how to set a value for each value anew, which costs more than reading it; here it is known.
+    """
+    records = [object.__new__(Record) for _ in range(rows)]
+    for put, column in zip(_SETTERS, columns, strict=True):
+        deque(map(put, records, column), maxlen=0)
+    return records
+
+
+def _are_absent(column: Column) -> bool:
+    """Tell whether no row has a value."""
+    return set(map(type, column)) == {NoneType}
+
+
+def _are_ascii(column: Iterable[Any]) -> bool:
+    """Tell whether all are texts in ASCII, which UTF-8 can hold for certain."""
+    try:
+        return "".join(column).isascii()
+    except TypeError:
+        return False
+
+
+def _lists(values: Sequence[Any]) -> list[list[Any]] | None:
+    """Return the values as lists, parsed where they are JSON; None unless every one of them is a list."""
+    kinds = set(map(type, values))
+    if kinds == _TEXT:
+        try:
+            values = list(map(orjson.loads, values))
+        except orjson.JSONDecodeError:
+            return None
+        kinds = set(map(type, values))
+    return list(values) if kinds <= _LIST else None
+
+
+def _are_finite(lists: Sequence[list[Any]]) -> bool:
+    """Tell whether all are finite floats: their sum is, only where every one of them is."""
+    kinds = set(map(type, chain.from_iterable(lists)))
+    return kinds <= _FLOAT and math.isfinite(sum(chain.from_iterable(lists)))
+
+
+def _spread(column: Column, found: Iterable[Value], absent: Any) -> list[Any]:
+    """Return what was found of the values that are there, and ``absent`` in the place of the others."""
+    values = iter(found)
+    return [absent if value is None else next(values) for value in column]
