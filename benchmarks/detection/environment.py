@@ -19,7 +19,7 @@ PACKAGES = {"alibi-detect": "alibi-detect", "Evidently": "evidently", "frouros":
 """First word of a detector's name, and the distribution that it comes from."""
 TIMED = "0 quiet"
 CALLS = 4
-"""Every process judges the first window so often before anything else: one call to warm up, the best of the others."""
+"""Every process judges the first window at least so often: once to warm up, then to be timed."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def peer(detector: str) -> Peer:
 
 @dataclass(frozen=True)
 class Kept:
-    """Answers of earlier runs to the same windows by the same version."""
+    """Answers of earlier runs to the same windows by the same version; delete the file when it is asked otherwise."""
 
     path: Path
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.detection import cost, document, environment, ours, peers, scenarios
+from benchmarks.detection import cost, document, environment, ours, peers
 from benchmarks.detection.campaign import interval
 from benchmarks.detection.environment import Answer, Kept, Peer
 from benchmarks.detection.peer_process import Judge, Vectors, answer
-from benchmarks.detection.pool import load_pool
+from benchmarks.detection.pool import Pool, load_pool
 from benchmarks.detection.scenarios import QUIET, REWEIGHTED, SCENARIOS, draw_windows, held_out, rotation
 from benchmarks.detection.windows import Windows
 from benchmarks.figures import Figure
@@ -23,8 +23,13 @@ from monitor.records import Reading
 
 
 @pytest.fixture(scope="module")
-def windows() -> Windows:
-    return draw_windows(load_pool("demo"), 3, 400, 2000)
+def pool() -> Pool:
+    return load_pool("demo")
+
+
+@pytest.fixture(scope="module")
+def windows(pool: Pool) -> Windows:
+    return draw_windows(pool, 3, 400, 2000)
 
 
 def line(run: int, scenario: str, **changes: Any) -> str:
@@ -32,7 +37,7 @@ def line(run: int, scenario: str, **changes: Any) -> str:
     return json.dumps({**row, **changes})
 
 
-def test_windows_come_back_from_their_files(windows: Windows, tmp_path: Path) -> None:
+def test_windows_come_back_from_their_files(pool: Pool, windows: Windows, tmp_path: Path) -> None:
     windows.save(tmp_path)
     again = Windows.load(tmp_path)
     assert again.fingerprint == windows.fingerprint
@@ -40,11 +45,10 @@ def test_windows_come_back_from_their_files(windows: Windows, tmp_path: Path) ->
     for scenario in SCENARIOS:
         assert np.array_equal(again.window(scenario, 2), windows.window(scenario, 2))
     assert np.array_equal(again.reference(1), windows.reference(1))
-    assert draw_windows(load_pool("demo"), 3, 400, 2000, seed=8).fingerprint != windows.fingerprint
+    assert draw_windows(pool, 3, 400, 2000, seed=8).fingerprint != windows.fingerprint
 
 
-def test_a_topic_is_new_in_the_windows_that_say_so_and_nowhere_else(windows: Windows) -> None:
-    pool = load_pool("demo")
+def test_a_topic_is_new_in_the_windows_that_say_so_and_nowhere_else(pool: Pool, windows: Windows) -> None:
     for run, topic in enumerate(held_out(pool)[:3]):
         assert not np.any(pool.topics[windows.references[run]] == topic)
         share = {
@@ -55,8 +59,8 @@ def test_a_topic_is_new_in_the_windows_that_say_so_and_nowhere_else(windows: Win
         assert set(share.values()) == {0.0}
 
 
-def test_a_reweighted_window_leans_to_half_of_the_topics(windows: Windows) -> None:
-    topics = load_pool("demo").topics
+def test_a_reweighted_window_leans_to_half_of_the_topics(pool: Pool, windows: Windows) -> None:
+    topics = pool.topics
 
     def shares(scenario: str) -> Any:
         counts = np.bincount(topics[windows.questions[scenario].ravel()], minlength=topics.max() + 1)
@@ -182,9 +186,12 @@ def test_peers_are_skipped_by_name_and_ours_is_measured() -> None:
     figures = peers.run(("demo",), quick=True, workers=1)
     names = [f["name"] for f in figures]
     assert sum("skipped, not installed" in name for name in names) == 7
-    large = next(f for f in figures if f["name"].startswith("10% new topic: ours (week's baseline)"))
-    assert large["value"] > 0.0
-    assert scenarios.QUIET in names[1]
+    assert sum(name.startswith("quiet: ") for name in names) == 8  # two sets and two charts, two ways each
+    turned = next(
+        f for f in figures if f["name"].startswith("space turned by 5 degrees: ours (week's baseline)")
+    )
+    assert turned["value"] in {0.0, 1.0}
+    assert 0.0 < next(f["value"] for f in figures if f["name"] == "ours: CPU per window") < 1000.0
 
 
 def test_a_judgement_costs_little_and_asks_every_rule() -> None:
