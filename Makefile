@@ -64,6 +64,17 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 bench-detection: $(VENV)/.dev  ## What detectors and judge really do, by simulation; half an hour (PARTS="quiet cause" for some).
 	$(BIN)/python -m benchmarks.detection $(PARTS)
 
+# Other libraries to stand beside: an environment of their own, for they want an older NumPy. torch first and alone.
+build/peers-venv/.made: pyproject.toml
+	$(PYTHON) -m venv build/peers-venv
+	build/peers-venv/bin/python -m pip --disable-pip-version-check -q install --upgrade "pip>=25.1"
+	build/peers-venv/bin/python -m pip --disable-pip-version-check -q install torch==2.13.0
+	build/peers-venv/bin/python -m pip --disable-pip-version-check -q install --group peers
+	touch $@
+
+.PHONY: peers-venv
+peers-venv: build/peers-venv/.made  ## Install the libraries that `bench-detection PARTS=peers` stands beside (2 GB).
+
 .PHONY: bench-detection-page
 bench-detection-page: $(VENV)/.dev  ## Write docs/statistics.md from the figures of the last bench-detection.
 	$(BIN)/python -m benchmarks.detection --page

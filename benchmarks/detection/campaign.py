@@ -34,3 +34,14 @@ def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     if events >= trials:
         return 1.0
     return float(stats.beta.ppf(confidence, events + 1, trials - events))
+
+
+def interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact two-sided interval of a rate (Clopper and Pearson 1934).
+
+    >>> [round(end, 3) for end in interval(5, 100)]
+    [0.016, 0.113]
+    """
+    tail = (1.0 - confidence) / 2.0
+    low = float(stats.beta.ppf(tail, events, trials - events + 1)) if events else 0.0
+    return low, upper_bound(events, trials, 1.0 - tail)

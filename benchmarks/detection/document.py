@@ -7,17 +7,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.detection.environment import PACKAGES
+from benchmarks.detection.peers import MOST
+from benchmarks.detection.scenarios import QUIET
 from benchmarks.figures import Figure
 from benchmarks.page import asked, number, plain_table, write_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 BEGIN = "<!-- figures: make bench-detection-page writes them -->"
 _STREAM = re.compile(r"(?P<cell>.+?): (?P<stream>\w+\.\w+), (?P<what>p < [\d.]+|KS test|KS distance)( .*)?")
+_FOUND = re.compile(
+    r"(?P<scenario>[^:]+): (?P<who>.+), found "
+    r"\((?P<runs>\d+) runs, 95% interval (?P<low>[\d.]+%) to (?P<high>[\d.]+%)\)"
+)
 
 
 def document(parts: tuple[str, ...]) -> None:
     """Replace the tables between the page's marks by the figures that lie in build/figures."""
-    write_tables(PAGE, BEGIN, "detection", parts, {"quiet": by_stream})
+    write_tables(PAGE, BEGIN, "detection", parts, {"quiet": by_stream, "peers": by_detector})
 
 
 def by_stream(figures: Sequence[Figure]) -> list[str]:
@@ -41,6 +48,45 @@ def by_stream(figures: Sequence[Figure]) -> list[str]:
             for (cell, stream), values in streams.items()
         ),
     ]
+
+
+def by_detector(figures: Sequence[Figure]) -> list[str]:
+    """Return what detectors found as one line per detector and one column per scenario, and the other figures.
+
+    A peer wins that finds more than our set from the same reference, if it raises no more false alarms than ours may.
+    """
+    found: dict[str, dict[str, Figure]] = defaultdict(dict)
+    others = []
+    for figure in figures:
+        match = _FOUND.fullmatch(figure.name)
+        if match is None:
+            others.append(figure)
+        else:
+            found[match["who"]][match["scenario"]] = figure
+    scenarios = list(dict.fromkeys(scenario for row in found.values() for scenario in row))
+    ours = found.get("ours (same reference)", {})
+    return [
+        f"| 95% interval, runs | {' | '.join(scenarios)} |",
+        f"|---|{'---|' * len(scenarios)}",
+        *(
+            f"| {who} | {' | '.join(_share(who, row, name, ours) for name in scenarios)} |"
+            for who, row in found.items()
+        ),
+        "",
+        *plain_table(others),
+    ]
+
+
+def _share(who: str, row: dict[str, Figure], scenario: str, ours: dict[str, Figure]) -> str:
+    figure = row.get(scenario)
+    match = _FOUND.fullmatch(figure.name) if figure is not None else None
+    if figure is None or match is None:
+        return ""
+    peer = who.partition(" ")[0] in PACKAGES
+    honest = QUIET in row and row[QUIET].value <= MOST
+    ahead = scenario != QUIET and scenario in ours and figure.value > ours[scenario].value
+    wins = " **wins**" if peer and honest and ahead else ""
+    return f"{figure.value:.0%} ({match['low']} to {match['high']}, {match['runs']}){wins}"
 
 
 def _cell(figure: Figure | None) -> str:
