@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor import answers
+from monitor.baseline.build import WindowData
+from monitor.baseline.features import needed, profile_features
 from monitor.baseline.frozen import Baseline, SuiteReference
 from monitor.baseline.window_profile import (
     profile_canaries,
@@ -146,6 +148,8 @@ def profile_window(
             baseline, queries.vectors, missing=queries.missing, wrong_dimension=queries.wrong_dimension
         ),
     ]
+    if features := needed(collection.detectors):
+        parts.append(profile_features(baseline, features, WindowData(sample, queries.vectors, queries.ids)))
     live, canary = collection.live_embedder, baseline.canary
     # Canaries that were switched off, or that a release has added to, cannot be held against the stored ones.
     if live is not None and canary is not None and len(collection.canaries) == len(canary.vectors):

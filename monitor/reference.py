@@ -10,11 +10,12 @@ import numpy as np
 from monitor import answers
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
+from monitor.baseline.features import add_features, needed, profile_features
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
 from monitor.judge.calibration import LEAST_WINDOWS, calibrate
 from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
-from monitor.profile import merge
+from monitor.profile import merge_all
 from monitor.records import CorpusSample, Window
 
 MAX_VECTORS = 64_000
@@ -69,8 +70,20 @@ def take_baseline(
         suite=suite,
         canary=canary,
     )
+    features = needed(collection.detectors)
+    baseline, held = add_features(baseline, held, data, features)
     progress("freezing", 1, 2)
-    profiles = [merge(profile_log(baseline, w.sample), profile_queries(baseline, w.vectors)) for w in data]
+    profiles = [
+        merge_all(
+            baseline.basis,
+            [
+                profile_log(baseline, w.sample),
+                profile_queries(baseline, w.vectors),
+                profile_features(baseline, features, w),
+            ],
+        )
+        for w in data
+    ]
     baseline = calibrate(baseline, profiles, held, collection.detectors)
     progress("freezing", 2, 2)
     if len(data) < LEAST_WINDOWS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from monitor.baseline.window_profile import (
     score_columns,
 )
 from monitor.errors import BaselineError
+from monitor.profile import Profile
 from monitor.records import CorpusSample, Direction, JudgedQuery, Metric, Ranking, Sample
 from monitor.stats.arrays import FloatArray, IntArray, VectorArray
 from monitor.stats.codebook import fit_codebook
@@ -56,6 +57,7 @@ class HeldCounts:
     total: FloatArray
     cells: IntArray
     scores: Mapping[str, IntArray]
+    features: Mapping[str, Profile] = field(default_factory=dict)
 
 
 def build_baseline(

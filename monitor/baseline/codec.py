@@ -15,6 +15,7 @@ from monitor.baseline.frozen import (
     Population,
     SuiteReference,
 )
+from monitor.baseline.features import pack_features, unpack_features
 from monitor.errors import BaselineError
 from monitor.stats import blob
 
@@ -67,7 +68,8 @@ def pack(baseline: Baseline) -> bytes:
     if baseline.canary is not None:
         values["canary"] = {"floor": baseline.canary.floor}
         arrays["canary.vectors"] = baseline.canary.vectors
-    return blob.pack(values, arrays)
+    values["features"], more = pack_features(baseline.features)
+    return blob.pack(values, arrays | more)
 
 
 _SUITE_ARRAYS = ("vectors", "depth_scores", "recall", "ndcg", "reciprocal_rank")
@@ -132,4 +134,6 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
         ),
         canary=None if canary is None else CanaryReference(arrays["canary.vectors"], float(canary["floor"])),
         dispersion={key: Dispersion(*numbers) for key, numbers in values["dispersion"].items()},
+        # A baseline of an earlier release has none: its detectors say so.
+        features=unpack_features(head["basis"], values.get("features", {}), arrays),
     )

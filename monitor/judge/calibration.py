@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.baseline.build import HeldCounts
+from monitor.baseline.features import without
 from monitor.baseline.frozen import Baseline, Dispersion
 from monitor.judge.runner import measure_all
 from monitor.profile import Profile
@@ -32,7 +33,12 @@ def leave_out(baseline: Baseline, held: HeldCounts) -> Baseline:
         cells=queries.cells - held.cells,
     )
     counts = {name: count - held.scores[name] for name, count in baseline.score_counts.items()}
-    return replace(baseline, populations={**baseline.populations, "queries": rest}, score_counts=counts)
+    return replace(
+        baseline,
+        populations={**baseline.populations, "queries": rest},
+        score_counts=counts,
+        features=without(baseline.features, held.features),
+    )
 
 
 def calibrate(
