@@ -59,7 +59,8 @@ class Index(Protocol):
 class Detector(Protocol):
     """One measurement: a pure function of baseline and profile.
 
-    A detector that needs more than the default profile has an attribute ``features`` besides, a tuple of :class:`Feature`.
+    A detector that needs more than the default profile has an attribute ``features`` besides: a tuple of
+    :class:`Feature`.
     """
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.baseline.features import pack_features, unpack_features
 from monitor.baseline.frozen import (
     Baseline,
     CanaryReference,
@@ -15,7 +16,6 @@ from monitor.baseline.frozen import (
     Population,
     SuiteReference,
 )
-from monitor.baseline.features import pack_features, unpack_features
 from monitor.errors import BaselineError
 from monitor.stats import blob
 

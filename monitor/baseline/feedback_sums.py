@@ -30,10 +30,10 @@ _RANDOM_SHARE = 0.99
 class FeedbackSums:
     """Per label ``[records, values, squared values]``, as ``feedback.label:<name>``; ``feedback.records`` beside it.
 
-    Frozen are the ``labels`` (their names as bytes) and ``similar``, the cosine that 99% of random pairs of the baseline's
-    questions stay below. A question of a session whose next one is more similar than that was asked again in other words.
-    A session can be followed only where the window is sampled whole: with others, pairs are lost and the rate would tell
-    the traffic. ``feedback.sampled`` counts the windows for which it is left out.
+    Frozen are the ``labels`` (their names as bytes) and ``similar``, the cosine that 99% of random pairs of the
+    baseline's questions stay below. A question of a session whose next one is more similar than that was asked again in
+    other words. A session can be followed only where the window is sampled whole: with others, pairs are lost and the
+    rate would tell the traffic. ``feedback.sampled`` counts the windows for which it is left out.
     """
 
     name: ClassVar[str] = "feedback"
@@ -41,6 +41,7 @@ class FeedbackSums:
 
     def fit(self, baseline: Baseline, window: WindowData) -> Mapping[str, NDArray[Any]] | None:
         """Return the frozen arrays; None where the log carries neither feedback nor sessions."""
+        del baseline
         found = Counter(
             label for r in window.sample.records for label in r.feedback if label != REFORMULATION
         )
@@ -49,7 +50,7 @@ class FeedbackSums:
         if not labels and not sessions:
             return None
         names = "\0".join(sorted(labels)).encode("utf-8", "surrogatepass")
-        return {"labels": np.frombuffer(names, dtype=np.uint8), "similar": _similar(baseline, window)}
+        return {"labels": np.frombuffer(names, dtype=np.uint8), "similar": _similar(window)}
 
     def tally(
         self, baseline: Baseline, parameters: Mapping[str, NDArray[Any]], window: WindowData
@@ -79,7 +80,7 @@ _LARGEST = 1e30
 """Squares of feedback values beyond it are left out: their sum would lose all others."""
 
 
-def _similar(baseline: Baseline, window: WindowData) -> FloatArray:
+def _similar(window: WindowData) -> FloatArray:
     rng = np.random.default_rng(_PAIRS)
     rows = window.vectors
     if len(rows) < 2:

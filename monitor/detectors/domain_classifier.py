@@ -33,15 +33,15 @@ class DomainClassifier:
     -----
     A linear discriminant with pooled covariance S separates the two by ``D^2 = delta' S^-1 delta`` and has the AUC
     ``Phi(D / sqrt(2))`` (Su and Liu 1993). With the baseline's regularised covariance, ``D^2`` is the squared shift of
-    the mean of whitened vectors; by chance it is ``sum_i w_i Z_i^2 (1/N + 1/M)`` with the spectrum w of their covariance,
-    measured on the half of the baseline that the whitening was not fitted on. For the AUC that mean noise (times the
-    over-dispersion of quiet history) is taken off, which is what a held-out half would do: the difference of means on
-    one half, along the direction found on the other, has that same expectation. The p-value uses all of the window;
-    testing on a held-out half has less power (Kim, Ramdas, Singh and Wasserman 2021, "Classification accuracy as a proxy
-    for two-sample testing"). A window needs no more than its sum of vectors.
+    the mean of whitened vectors; by chance it is ``sum_i w_i Z_i^2 (1/N + 1/M)`` with the spectrum w of their
+    covariance, measured on the half of the baseline that the whitening was not fitted on. For the AUC that mean noise
+    (times the over-dispersion of quiet history) is taken off, which is what a held-out half would do: the difference
+    of means on one half, along the direction found on the other, has that same expectation. The p-value uses all of
+    the window; testing on a held-out half has less power (Kim, Ramdas, Singh and Wasserman 2021, "Classification
+    accuracy as a proxy for two-sample testing"). A window needs no more than its sum of vectors.
 
-    Unlike the distance of means, it weighs every direction by how little it varies, so a turn of the space by one degree
-    is plain where the distance of means sees nothing.
+    Unlike the distance of means, it weighs every direction by how little it varies: it sees small turns of the space,
+    and topics of which the baseline has none.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class DomainClassifier:
     signal: ClassVar[str] = "queries"
     features: ClassVar[tuple[Whitening, ...]] = (Whitening(),)
     effect_floor: float = 0.03
-    least: int = 30
+    least: int = 100
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.effect_floor < 0.5:

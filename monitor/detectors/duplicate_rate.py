@@ -54,10 +54,11 @@ class DuplicateRate:
 
     Notes
     -----
-    ``P(X >= again)`` under the beta-binomial law (see :func:`monitor.stats.predictive.log_predictive_sf`). Duplicates come in
-    bursts: where quiet windows scatter more than independent entries would, the larger of that p-value and the one of
-    ``z = (again - M q) / sqrt(M q (1 - q) (1 + M / N))`` under the measured over-dispersion stands. A repeated entry is
-    dropped from the sample, so no other chart sees it: it is a writer that retries, or two that write the same.
+    ``P(X >= again)`` under the beta-binomial law of :func:`monitor.stats.predictive.log_predictive_sf`. Duplicates
+    come in bursts: where quiet windows scatter more than independent entries would, the larger of that p-value and
+    the one of ``z = (again - M q) / sqrt(M q (1 - q) (1 + M / N))`` under the measured over-dispersion stands. A
+    repeated entry is dropped from the sample, so no other chart sees it: it is a writer that retries, or two that
+    write the same.
 
     Examples
     --------

@@ -24,20 +24,21 @@ class Feedback:
     Parameters
     ----------
     rises : tuple of str
-        Labels whose rise is the loss (complaints, say); of all others a fall is. ``reformulation``, which is counted from
-        sessions, is always one of them.
+        Labels whose rise is the loss (complaints, say); of all others a fall is. ``reformulation``, which is counted
+        from sessions, is always one of them.
     absent : {"unknown", "zero"}
         What a record without a label says: nothing, or 0 (a log that writes clicks only where there are some).
     effect_floor : float
         The least loss that counts, in standard deviations of the label: of clicks at 30%, 0.1 are 4.6 points.
     least : int
-        A label with fewer values than this says nothing; nor does one whose rarer answer is expected fewer than ten times.
+        A label with fewer values than this says nothing, nor one whose rarer answer is expected fewer than ten times.
 
     Notes
     -----
-    Per label ``z = (mean_b - mean_w) / sqrt(v (1/N + 1/M))`` with the variance v of both together (for clicks the score
-    test of two proportions), one-sided. Of k labels the smallest p stands as ``1 - (1 - p)^k`` (Sidak 1967), at most too
-    large where labels go together. The over-dispersion of quiet history is measured on ``sum z^2``. It is always harm.
+    Per label ``z = (mean_b - mean_w) / sqrt(v (1/N + 1/M))`` with the variance v of both together (for clicks the
+    score test of two proportions), one-sided. Of k labels the smallest p stands as ``1 - (1 - p)^k`` (Sidak 1967), at
+    most too large where labels go together. The over-dispersion of quiet history is measured on ``sum z^2``. It is
+    always harm.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from monitor.stats.histogram import count_bins
 from monitor.stats.vector_pass import accept, squared_norms
 
 PER_OCTAVE = 32
-"""Bins per doubling of the norm: each 2.2% wide. The default profile's have 19%, in which a norm of 1 hides one of 1.08."""
+"""Bins per doubling of the norm, each 2.2% wide. Those of the default profile have 19%: 1 hides 1.08 in them."""
 OCTAVES = 8
 """Bins reach from 2^-8 to 2^8; shorter and longer vectors fall into the outer two."""
 
@@ -64,8 +64,8 @@ class NormShift:
     Notes
     -----
     The cosine does not see norms, so no chart of directions does: a normalisation that was dropped, a head of another
-    scale, a mean over padding. Where the metric is the dot product it changes every ranking. Shown is the geometric mean
-    of the norms. Vectors that all have norm 1 fill one bin: nothing scatters, and the first that leaves it counts.
+    scale, a mean over padding. Where the metric is the dot product it may change every ranking. Shown is the geometric
+    mean of the norms. Vectors that all have norm 1 fill one bin: nothing scatters, and what leaves it counts.
 
     Examples
     --------

@@ -25,16 +25,16 @@ class ScoreAndersonDarling:
     column : {"top1", "mean", "margin"}
         The best score, the mean of the answer, or the distance of the first from the second.
     effect_floor : float
-        The least distance beyond noise that counts: ``sqrt(A2 / n)``, the root mean square difference of the cumulative
-        shares in units of ``sqrt(H (1 - H))``; 0.05 is a shift of the mean by about a twentieth of a standard deviation.
+        The least distance beyond noise that counts: ``sqrt(A2 / n)``, the root mean square difference of the
+        cumulative shares in units of ``sqrt(H (1 - H))``; 0.05 is a shift by about 0.07 standard deviations.
     least : int
         Fewer scored queries than this are ``insufficient``.
 
     Notes
     -----
-    See :func:`monitor.stats.anderson_darling.anderson_darling` for the statistic and its law. It is the energy distance
-    ``2 int (F - G)^2`` with weight on the tails; unlike PSI it knows that bins have an order, and so needs a shift of half
-    the size. One value per query: the k scores of one query are one observation.
+    See :func:`monitor.stats.anderson_darling.anderson_darling` for the statistic and its law. It is the energy
+    distance ``2 int (F - G)^2`` with weight on the tails; unlike PSI it knows that bins have an order, and sees a
+    shift where PSI does not. One value per query: the k scores of one query are one observation.
 
     Examples
     --------

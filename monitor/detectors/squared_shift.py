@@ -40,7 +40,7 @@ def judge_shift(shift: float, weights: FloatArray, dispersion: Dispersion | None
     >>> import numpy as np
     >>> judged = judge_shift(10.0, np.ones(10), None)
     >>> judged.statistic, judged.dof, round(judged.log_p, 3)
-    (10.0, 10.0, -0.819)
+    (10.0, 10.0, -0.82)
     """
     total = float(weights.sum())
     if total <= 0.0:

@@ -17,22 +17,21 @@ from monitor.records import Reading
 
 @dataclass(frozen=True, slots=True)
 class VarianceShift:
-    """Root mean square change of the variance over the baseline's own directions, each in units of its variance.
+    """Root mean square change of the spread over the baseline's own directions, each in units of its own.
 
     Parameters
     ----------
     effect_floor : float
-        The least change that counts (0.03: three per cent of the variance, in every direction).
+        The least change that counts (0.02: two per cent of the spread, in every direction).
     least : int
         Fewer vectors than this are ``insufficient``.
 
     Notes
     -----
-    With the squared whitened coordinates s of the window (M vectors) and of the baseline's counting half (N),
+    With the absolute whitened coordinates s of the window (M vectors) and of the baseline's counting half (N),
     ``T = |mean_w s - mean_b s|^2`` is by chance ``sum_i w_i Z_i^2 (1/N + 1/M)``, w the spectrum of the covariance of s.
-    Shown is ``sqrt(max(0, T - noise) / k)`` over k directions. It sees noise that is added (quantised vectors, a lossy
-    pipe), questions that huddle in the middle or at the ends, and a turn of the space: none of them moves the mean by
-    much.
+    Shown is ``sqrt(max(0, T - noise)) / |mean_b s|``. It sees noise that is added (quantised vectors, a lossy pipe),
+    questions that huddle in the middle or at the ends, and a turn of the space: none of them moves the mean by much.
 
     Examples
     --------
@@ -43,8 +42,8 @@ class VarianceShift:
     name: ClassVar[str] = "variance_shift"
     signal: ClassVar[str] = "queries"
     features: ClassVar[tuple[Whitening, ...]] = (Whitening(),)
-    effect_floor: float = 0.03
-    least: int = 30
+    effect_floor: float = 0.02
+    least: int = 100
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.effect_floor < math.inf:
@@ -60,13 +59,14 @@ class VarianceShift:
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's profile."""
         whitening = baseline.features.get("whitening")
-        n, squares = profile.count("whitening.n"), profile.sums.get("whitening.squares")
+        n, sizes = profile.count("whitening.n"), profile.sums.get("whitening.sizes")
         before = 0 if whitening is None else whitening.tally.count("whitening.n")
-        if whitening is None or squares is None or min(n, before) < self.least:
+        if whitening is None or sizes is None or min(n, before) < self.least:
             return insufficient(self, n, "whitening", lacking=whitening is None, floor=self.effect_floor)
-        delta = squares / n - whitening.tally.sums["whitening.squares"] / before
+        typical = whitening.tally.sums["whitening.sizes"] / before
+        delta = sizes / n - typical
         noise = 1.0 / before + 1.0 / n
-        weights = whitening.parameters["squares"]
+        weights = whitening.parameters["sizes"]
         squared = float(delta @ delta)
         dispersion = baseline.dispersion.get(self.key)
         judged = judge_shift(squared / noise, weights, dispersion)
@@ -74,11 +74,14 @@ class VarianceShift:
         return Reading(
             detector=self.name,
             signal=self.signal,
-            value=math.sqrt(beyond / len(delta)),
+            value=math.sqrt(beyond / max(1e-300, float(typical @ typical))),
             n=n,
             log_p=judged.log_p,
             statistic=judged.statistic,
             dof=judged.dof,
             effect_floor=self.effect_floor,
-            detail={"mean_change": float(delta.mean()), "directions": float(len(delta))},
+            detail={
+                "mean_change": float(delta.sum() / max(1e-300, typical.sum())),
+                "directions": float(len(delta)),
+            },
         )

@@ -26,11 +26,11 @@ def anderson_darling(window: NDArray[Any], baseline: NDArray[Any]) -> tuple[floa
 
     Notes
     -----
-    ``A2 = MN/(M+N) sum_k (F_k - G_k)^2 / (H_k (1 - H_k)) h_k`` over the edges between bins that hold something, with the
-    cumulative shares F, G of window and baseline, H of both together, and the mass ``h_k`` that stands for edge k: half
-    of the bins on either side (Pettitt 1976, "A two-sample Anderson-Darling rank statistic"). Given the bins it is a
-    quadratic form in the shares, whose covariance is ``H_j (1 - H_k)``, j <= k (Anderson and Darling 1952); the weights
-    are its eigenvalues. With infinitely many bins they would be 1 / (i (i + 1)).
+    ``A2 = MN/(M+N) sum_k (F_k - G_k)^2 / (H_k (1 - H_k)) h_k`` over the edges between bins that hold something, with
+    the cumulative shares F, G of window and baseline, H of both together, and the mass ``h_k`` that stands for edge k:
+    half of the bins on either side (Pettitt 1976, "A two-sample Anderson-Darling rank statistic"). Given the bins it is
+    a quadratic form in the shares, whose covariance is ``H_j (1 - H_k)``, j <= k (Anderson and Darling 1952); the
+    weights are its eigenvalues. With infinitely many bins they would be 1 / (i (i + 1)).
 
     Examples
     --------

@@ -21,7 +21,7 @@ def log_predictive_sf(successes: int, trials: int, before: int, before_trials: i
     Notes
     -----
     The beta-binomial law with Jeffreys' prior: ``q ~ Beta(before + 1/2, before_trials - before + 1/2)``, then
-    ``X ~ Binomial(trials, q)``. It counts the noise of both (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.4).
+    ``X ~ Binomial(trials, q)``. It counts the noise of both (Gelman et al., Bayesian Data Analysis, 3rd ed., 2.4).
 
     Examples
     --------

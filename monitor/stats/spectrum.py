@@ -18,8 +18,8 @@ def mean_spectrum(rows: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, (k,) float64
-        Not negative, descending; their sum is the unbiased ``tr C`` and, as far as weights can, the sum of their squares
-        the estimate of ``tr C^2`` below.
+        Not negative, descending; their sum is the unbiased ``tr C``, and that of their squares the estimate of
+        ``tr C^2`` below, as far as weights can.
 
     Notes
     -----
@@ -35,7 +35,7 @@ def mean_spectrum(rows: FloatArray) -> FloatArray:
     (True, True)
     """
     x = np.asarray(rows, dtype=np.float64)
-    n, k = x.shape
+    n = len(x)
     centred = x - x.mean(axis=0)
     values = np.linalg.eigvalsh(centred.T @ centred / (n - 1))[::-1].clip(0.0)
     mean = float(values.mean())
