@@ -17,7 +17,7 @@ _STREAM = re.compile(r"(?P<cell>.+?): (?P<stream>\w+\.\w+), (?P<what>p < [\d.]+|
 
 def document(parts: tuple[str, ...]) -> None:
     """Replace the tables between the page's marks by the figures that lie in build/figures."""
-    write_tables(PAGE, BEGIN, "detection", parts, {"quiet": by_stream})
+    write_tables(PAGE, BEGIN, "detection", parts, {"quiet": by_stream, "worth": by_drift})
 
 
 def by_stream(figures: Sequence[Figure]) -> list[str]:
@@ -39,6 +39,23 @@ def by_stream(figures: Sequence[Figure]) -> list[str]:
         *(
             f"| {cell} | {stream} | {' | '.join(_cell(values.get(what)) for what in columns)} |"
             for (cell, stream), values in streams.items()
+        ),
+    ]
+
+
+def by_drift(figures: Sequence[Figure]) -> list[str]:
+    """Return shares of windows with one line per drift and one column per stream, in per cent."""
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
+    for figure in figures:
+        drift, _, stream = figure.name.rpartition(": ")
+        rows[drift][stream] = figure.value
+    streams = list(dict.fromkeys(stream for shares in rows.values() for stream in shares))
+    return [
+        f"| % of windows with p at most 0.01 | {' | '.join(stream.replace('.', '<br>') for stream in streams)} |",
+        f"|---|{'---|' * len(streams)}",
+        *(
+            f"| {drift} | {' | '.join(f'{100 * shares[s]:.0f}' if s in shares else '' for s in streams)} |"
+            for drift, shares in rows.items()
         ),
     ]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.detection.campaign import spread
 from benchmarks.detection.drifts import Surface, drifts, records
 from benchmarks.detection.pool import EPOCH, load_pool
 from benchmarks.detection.simulation import DETECTORS, QUARTER
@@ -29,7 +30,7 @@ from monitor.wiring import wire_detectors
 
 M = 1000
 ALPHA = 0.01
-RUNS = 200
+RUNS = 100
 BASELINE_WINDOWS = 20
 ADDED = ("domain_classifier", "variance_shift", "norm_shift", "duplicate_rate", "feedback")
 COLUMNS = ("top1", "mean", "margin")
@@ -67,9 +68,16 @@ class Quiet:
         return "quiet"
 
 
-def seek(pool: str, detectors: Sequence[Detector], runs: int) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Task:
+    pool: str
+    runs: int
+
+
+def seek(task: Task) -> dict[str, dict[str, float]]:
     """Return per drift the share of windows in which each stream's p-value is at most alpha."""
-    surface, new = split(pool)
+    detectors, runs = streams(), task.runs
+    surface, new = split(task.pool)
     collection = Collection("log", Quiet(surface, 3), detectors, sample_size=M)
     spans = [Window("log", EPOCH + i * QUARTER, EPOCH + (i + 1) * QUARTER) for i in range(BASELINE_WINDOWS)]
     # What a detector sees by itself: its analytic law, which is right for independent questions.
@@ -120,11 +128,11 @@ def judge(baseline: Baseline, detectors: Sequence[Detector], window: WindowData)
 
 def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None) -> list[dict[str, Any]]:
     """Return the shares per pool, drift and stream; of nothing they should be alpha."""
-    del workers
     default = {d.name + "." + d.signal for d in DETECTORS}
     figures = []
-    for pool in pools:
-        for drift, shares in seek(pool, streams(), 20 if quick else RUNS).items():
+    found = spread(seek, [Task(pool, 20 if quick else RUNS) for pool in pools], workers)
+    for pool, shares_of in zip(pools, found, strict=True):
+        for drift, shares in shares_of.items():
             order = sorted(shares, key=lambda key: (key not in default, key))
             figures += [figure(f"{pool}, {drift}: {key}", shares[key], "share") for key in order]
     return figures

@@ -20,7 +20,7 @@ from monitor.records import Reading
 
 @dataclass(frozen=True, slots=True)
 class DomainClassifier:
-    """AUC of the best linear classifier between window and baseline, from moments alone.
+    """AUC that a linear classifier between window and baseline would have, from moments alone.
 
     Parameters
     ----------
@@ -31,14 +31,15 @@ class DomainClassifier:
 
     Notes
     -----
-    A linear discriminant with pooled covariance S separates the two by ``D^2 = delta' S^-1 delta`` and has the AUC
-    ``Phi(D / sqrt(2))`` (Su and Liu 1993). With the baseline's regularised covariance, ``D^2`` is the squared shift of
-    the mean of whitened vectors; by chance it is ``sum_i w_i Z_i^2 (1/N + 1/M)`` with the spectrum w of their
-    covariance, measured on the half of the baseline that the whitening was not fitted on. For the AUC that mean noise
-    (times the over-dispersion of quiet history) is taken off, which is what a held-out half would do: the difference
-    of means on one half, along the direction found on the other, has that same expectation. The p-value uses all of
-    the window; testing on a held-out half has less power (Kim, Ramdas, Singh and Wasserman 2021, "Classification
-    accuracy as a proxy for two-sample testing"). A window needs no more than its sum of vectors.
+    A linear discriminant between two normal populations of covariance S has the AUC ``Phi(D / sqrt(2))``,
+    ``D^2 = delta' S^-1 delta`` (Su and Liu 1993); where a few questions moved far, that overstates it. With the
+    baseline's regularised covariance, ``D^2`` is the squared shift of the mean of whitened vectors; by chance it is
+    ``sum_i w_i Z_i^2 (1/N + 1/M)`` with the spectrum w of their covariance, measured on the half of the baseline that
+    the whitening was not fitted on. For the AUC that mean noise (times the over-dispersion of quiet history) is taken
+    off, which is what a held-out half would do: the difference of means on one half, along the direction found on the
+    other, has that same expectation. The p-value uses all of the window; testing on a held-out half has less power
+    (Kim, Ramdas, Singh and Wasserman 2021, "Classification accuracy as a proxy for two-sample testing"). A window needs
+    no more than its sum of vectors.
 
     Unlike the distance of means, it weighs every direction by how little it varies: it sees small turns of the space,
     and topics of which the baseline has none.
