@@ -20,7 +20,7 @@ from monitor.stats.predictive import log_predictive_sf
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Entries of sampled ids: how many, and how many of them came again."""
+    """Entries of sampled ids: how often one was there for the first time, and how often again."""
 
     name: ClassVar[str] = "duplicates"
     held_out: ClassVar[bool] = False
@@ -33,11 +33,12 @@ class Duplicates:
     def tally(
         self, baseline: Baseline, parameters: Mapping[str, NDArray[Any]], window: WindowData
     ) -> Profile:
-        """Return ``duplicates.entries`` and ``duplicates.again``."""
+        """Return ``duplicates.first`` and ``duplicates.again``."""
         del parameters
-        again = window.sample.duplicates
         return counts_profile(
-            baseline.basis, duplicates__entries=len(window.sample.records) + again, duplicates__again=again
+            baseline.basis,
+            duplicates__first=len(window.sample.records),
+            duplicates__again=window.sample.duplicates,
         )
 
 
@@ -86,11 +87,10 @@ class DuplicateRate:
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's profile."""
         duplicates = baseline.features.get("duplicates")
-        n, again = profile.count("duplicates.entries"), profile.count("duplicates.again")
-        total = 0 if duplicates is None else duplicates.tally.count("duplicates.entries")
+        n, again = _entries(profile)
+        total, before = (0, 0) if duplicates is None else _entries(duplicates.tally)
         if duplicates is None or min(n, total) < self.least:
             return insufficient(self, n, "duplicates", lacking=duplicates is None, floor=self.effect_floor)
-        before = duplicates.tally.count("duplicates.again")
         expected = (before + 0.5) / (total + 1.0)
         z = (again - n * expected) / math.sqrt(n * expected * (1.0 - expected) * (1.0 + n / total))
         log_p = log_predictive_sf(again, n, before, total)
@@ -109,3 +109,9 @@ class DuplicateRate:
             effect=max(0.0, again / n - expected),
             detail={"baseline": before / total},
         )
+
+
+def _entries(profile: Profile) -> tuple[int, int]:
+    """Return how many entries there are, and how many of them came again."""
+    again = profile.count("duplicates.again")
+    return profile.count("duplicates.first") + again, again

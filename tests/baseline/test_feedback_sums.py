@@ -95,7 +95,8 @@ def test_what_is_frozen() -> None:
 def test_nothing_to_follow_is_no_feature_and_labels_are_capped() -> None:
     data = window([A, B], [None, None])
     assert SUMS.fit(world.full_baseline(), data) is None
-    many = window([A, B], [None, None], **{f"l{i}": [1.0, 0.0] for i in range(40)})
+    labels: dict[str, list[float | None]] = {f"l{i}": [1.0, 0.0] for i in range(40)}
+    many = window([A, B], [None, None], **labels)
     fitted = SUMS.fit(world.full_baseline(), many)
     assert fitted is not None
     assert fitted["labels"].tobytes().count(b"\0") == LABELS - 1

@@ -30,5 +30,6 @@ def test_a_p_value_below_five_per_cent_is_as_rare_as_it_says() -> None:
         <= math.log(0.05)
         for _ in range(1000)
     )
-    low, high = stats.binom.ppf([1e-4, 1 - 1e-4], 1000, 0.045)  # a little less: counts are whole
+    # A little less than 5%: counts are whole.
+    low, high = (float(stats.binom.ppf(q, 1000, 0.045)) for q in (1e-4, 1 - 1e-4))
     assert low <= below <= high
