@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor import answers
+from monitor.baseline.build import WindowData
+from monitor.baseline.features import needed, profile_features
 from monitor.baseline.frozen import Baseline, SuiteReference
 from monitor.baseline.rhythm import match_hours
 from monitor.baseline.window_profile import (
@@ -128,7 +130,7 @@ def walk(
     """
     started = stopwatch()
     sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
-    profile, corpus_seen = profile_window(collection, baseline, sample, history.corpus_seen)
+    profile, corpus_seen = profile_window(window, collection, baseline, sample, history.corpus_seen)
     of_these_hours = match_hours(baseline, [(window, 1.0)])
     readings = measure_all(collection.detectors, of_these_hours, profile)
     if not late and (windows := longest(collection.spans, window)):
@@ -161,7 +163,11 @@ def hand_on(outcome: Outcome, history: History, windows: int = 31) -> History:
 
 
 def profile_window(
-    collection: Collection, baseline: Baseline, sample: Sample, corpus_seen: NDArray[np.uint64] | None
+    window: Window,
+    collection: Collection,
+    baseline: Baseline,
+    sample: Sample,
+    corpus_seen: NDArray[np.uint64] | None,
 ) -> tuple[Profile, NDArray[np.uint64] | None]:
     """Return everything that was measured in a window as one profile, and the documents now known."""
     queries = query_vectors(sample, collection.embedder, baseline.dimension)
@@ -171,6 +177,10 @@ def profile_window(
             baseline, queries.vectors, missing=queries.missing, wrong_dimension=queries.wrong_dimension
         ),
     ]
+    if features := needed(collection.detectors):
+        parts.append(
+            profile_features(baseline, features, WindowData(sample, queries.vectors, queries.ids, window))
+        )
     live, canary = collection.live_embedder, baseline.canary
     # Canaries that were switched off, or that a release has added to, cannot be held against the stored ones.
     if live is not None and canary is not None and len(collection.canaries) == len(canary.vectors):

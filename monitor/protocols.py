@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
 
 from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, VectorArray
 
 if TYPE_CHECKING:
     # Baseline and Profile live in higher layers; a detector only names them.
+    from monitor.baseline.build import WindowData
     from monitor.baseline.frozen import Baseline
     from monitor.profile import Profile
 
@@ -54,7 +57,11 @@ class Index(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """One measurement: a pure function of baseline and profile."""
+    """One measurement: a pure function of baseline and profile.
+
+    A detector that needs more than the default profile has an attribute ``features`` besides: a tuple of
+    :class:`Feature`.
+    """
 
     @property
     def name(self) -> str:
@@ -66,3 +73,24 @@ class Detector(Protocol):
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading; too little data is ``insufficient``, never an exception and never NaN."""
+
+
+@runtime_checkable
+class Feature(Protocol):
+    """Something fitted on quiet windows and counted in every window, only where a configured detector asks for it."""
+
+    @property
+    def name(self) -> str:
+        """What baseline and profile keep it under; features of one name are one feature."""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the baseline's own tally is of the counting half only, because ``fit`` has looked at the other."""
+
+    def fit(self, baseline: Baseline, window: WindowData) -> Mapping[str, NDArray[Any]] | None:
+        """Return the parameters to freeze, from quiet records pooled into one window; None where there are too few."""
+
+    def tally(
+        self, baseline: Baseline, parameters: Mapping[str, NDArray[Any]], window: WindowData
+    ) -> Profile:
+        """Return the counts and sums of one window: arrays that add, none of them a text or a vector of a record."""

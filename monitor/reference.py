@@ -11,12 +11,14 @@ from monitor import answers
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.counts import WindowCounts, count_window, fill
+from monitor.baseline.features import add_features, needed, profile_features, tally_features
 from monitor.baseline.rhythm import find_rhythm
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
 from monitor.judge.calibration import LEAST_WINDOWS, calibrate, find_change
 from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
-from monitor.profile import Profile, merge
+from monitor.profile import Profile, merge_all
+from monitor.protocols import Feature
 from monitor.records import CorpusSample, Window
 
 MAX_VECTORS = 64_000
@@ -78,11 +80,15 @@ def take_baseline(
         suite=suite,
         canary=canary,
     )
+    features = needed(collection.detectors)
+    fitted, parts = add_features(fitted, parts, data, features)
     progress("freezing", 1, 1)
-    counted = {w.window: (part, profile_data(fitted, w)) for w, part in zip(data, parts, strict=True)}
+    counted = {
+        w.window: (part, profile_data(fitted, features, w)) for w, part in zip(data, parts, strict=True)
+    }
     if _logs_vectors(data):
         whole, rest = recent, [w for w in recent if w not in set(chosen)]
-        counted |= _count_windows(collection, fitted, rest, progress)
+        counted |= _count_windows(collection, fitted, features, rest, progress)
     else:
         whole = chosen
     if len(whole) < len(windows):
@@ -106,13 +112,22 @@ def _logs_vectors(data: Sequence[WindowData]) -> bool:
     return all(r.vector is not None for r in data[0].sample.records if r.id in set(data[0].ids))
 
 
-def profile_data(baseline: Baseline, data: WindowData) -> Profile:
-    """Return the profile of a window's log and query vectors."""
-    return merge(profile_log(baseline, data.sample), profile_queries(baseline, data.vectors))
+def profile_data(baseline: Baseline, features: Sequence[Feature], data: WindowData) -> Profile:
+    """Return the profile of a window's log, query vectors and features."""
+    parts = (
+        profile_log(baseline, data.sample),
+        profile_queries(baseline, data.vectors),
+        profile_features(baseline, features, data),
+    )
+    return merge_all(baseline.basis, parts)
 
 
 def _count_windows(
-    collection: Collection, baseline: Baseline, windows: Sequence[Window], progress: Progress
+    collection: Collection,
+    baseline: Baseline,
+    features: Sequence[Feature],
+    windows: Sequence[Window],
+    progress: Progress,
 ) -> dict[Window, tuple[WindowCounts, Profile]]:
     counted = {}
     for done, window in enumerate(windows):
@@ -120,8 +135,10 @@ def _count_windows(
         sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
         queries = query_vectors(sample, None, baseline.dimension)
         if len(queries.vectors):
-            profile = profile_data(baseline, WindowData(sample, queries.vectors, queries.ids, window))
-            counted[window] = count_window(baseline, window, profile), profile
+            data = WindowData(sample, queries.vectors, queries.ids, window)
+            profile = profile_data(baseline, features, data)
+            part = count_window(baseline, window, profile)
+            counted[window] = replace(part, features=tally_features(baseline, features, data)), profile
     progress("counting the windows between", len(windows), len(windows))
     return counted
 

@@ -72,7 +72,7 @@ def _compare(
     sample = draw_sample(collection.source.read(EPOCH, EPOCH + QUARTER), collection.sample_size)
     vectors = np.stack([r.vector for r in sample.records if r.vector is not None])
     centroids = baseline.populations["queries"].centroids
-    profile, _ = profile_window(collection, baseline, sample, None)
+    profile, _ = profile_window(Window("cost", EPOCH, EPOCH + QUARTER), collection, baseline, sample, None)
     evidence = update_evidence((), measure_all(DETECTORS, baseline, profile), THRESHOLD)
     readings, verdict = judgement(baseline, profile, evidence)
     cases: dict[str, Callable[[], object]] = {

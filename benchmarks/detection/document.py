@@ -24,7 +24,8 @@ _FOUND = re.compile(
 
 def document(parts: tuple[str, ...]) -> None:
     """Replace the tables between the page's marks by the figures that lie in build/figures."""
-    write_tables(PAGE, BEGIN, "detection", parts, {"quiet": by_stream, "peers": by_detector})
+    tables = {"quiet": by_stream, "peers": by_detector, "worth": by_drift}
+    write_tables(PAGE, BEGIN, "detection", parts, tables)
 
 
 def by_stream(figures: Sequence[Figure]) -> list[str]:
@@ -87,6 +88,23 @@ def _share(who: str, row: dict[str, Figure], scenario: str, ours: dict[str, Figu
     ahead = scenario != QUIET and scenario in ours and figure.value > ours[scenario].value
     wins = " **wins**" if peer and honest and ahead else ""
     return f"{figure.value:.0%} ({match['low']} to {match['high']}, {match['runs']}){wins}"
+
+
+def by_drift(figures: Sequence[Figure]) -> list[str]:
+    """Return shares of windows with one line per drift and one column per stream, in per cent."""
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
+    for figure in figures:
+        drift, _, stream = figure.name.rpartition(": ")
+        rows[drift][stream] = figure.value
+    streams = list(dict.fromkeys(stream for shares in rows.values() for stream in shares))
+    return [
+        f"| % of windows with p at most 0.01 | {' | '.join(stream.replace('.', '<br>') for stream in streams)} |",
+        f"|---|{'---|' * len(streams)}",
+        *(
+            f"| {drift} | {' | '.join(f'{100 * shares[s]:.0f}' if s in shares else '' for s in streams)} |"
+            for drift, shares in rows.items()
+        ),
+    ]
 
 
 def _cell(figure: Figure | None) -> str:

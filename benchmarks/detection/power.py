@@ -17,6 +17,7 @@ from benchmarks.detection.simulation import THRESHOLD, Watch, make_baseline
 from benchmarks.detection.traffic import WINDOWS_A_DAY, Traffic
 from benchmarks.torture.report import figure
 from monitor.baseline import Baseline
+from monitor.records import Evidence
 
 M = 1000
 WITHIN = {0.02: 32, 0.05: 8, 0.10: 3}
@@ -72,7 +73,7 @@ def _follow(traffic: Traffic, baseline: Baseline, share: float, rng: np.random.G
     watch, opened, convinced = Watch(traffic, baseline), math.inf, math.inf
     for number in range(first, first + QUIET):
         watch.see(number, traffic.draw(rng, number, M))
-    watch.evidence = ()
+    watch.evidence = tuple[Evidence, ...]()
     effects, floors = defaultdict[str, list[float]](list), dict[str, float]()
     for count in range(1, PATIENCE * WITHIN[share] + 1):
         number = first + QUIET + count - 1

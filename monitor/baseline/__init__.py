@@ -6,6 +6,7 @@ from monitor.baseline.frozen import (
     CanaryReference,
     CorpusReference,
     Dispersion,
+    FittedFeature,
     Population,
     SuiteReference,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "CanaryReference",
     "CorpusReference",
     "Dispersion",
+    "FittedFeature",
     "Population",
     "SuiteReference",
     "WindowData",

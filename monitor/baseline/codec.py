@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.baseline.features import pack_features, unpack_features
 from monitor.baseline.frozen import (
     Baseline,
     CanaryReference,
@@ -78,7 +79,8 @@ def pack(baseline: Baseline) -> bytes:
     if baseline.canary is not None:
         values["canary"] = {"floor": baseline.canary.floor}
         arrays["canary.vectors"] = baseline.canary.vectors
-    return blob.pack(values, arrays)
+    values["features"], more = pack_features(baseline.features)
+    return blob.pack(values, arrays | more)
 
 
 _FORM_ARRAYS = ("directions", "gains", "weights")
@@ -157,4 +159,6 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
             **{name: arrays[f"rhythm.{name}"] for name in _RHYTHM_ARRAYS},
             scores={name: arrays[f"rhythm.scores.{name}"] for name in values["scores"]},
         ),
+        # A baseline of an earlier release has none: its detectors say so.
+        features=unpack_features(head["basis"], values.get("features", {}), arrays),
     )

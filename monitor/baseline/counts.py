@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.profile import Profile
+from monitor.profile import Profile, merge_all
 from monitor.records import Window
 from monitor.stats.arrays import FloatArray, IntArray
 
@@ -27,6 +27,7 @@ class WindowCounts:
     scores: Mapping[str, IntArray]
     empty: int
     answers: int
+    features: Mapping[str, Profile] = field(default_factory=dict)
 
 
 def count_window(baseline: Baseline, window: Window, profile: Profile) -> WindowCounts:
@@ -54,6 +55,10 @@ def sum_counts(parts: Sequence[WindowCounts]) -> WindowCounts:
         },
         empty=sum(p.empty for p in parts),
         answers=sum(p.answers for p in parts),
+        features={
+            name: merge_all(tally.basis, (p.features[name] for p in parts))
+            for name, tally in parts[0].features.items()
+        },
     )
 
 
@@ -73,4 +78,7 @@ def fill(baseline: Baseline, parts: Sequence[WindowCounts]) -> Baseline:
         populations={**baseline.populations, "queries": queries},
         score_counts=whole.scores,
         empty_answers=(whole.empty, whole.answers),
+        features={
+            name: replace(fitted, tally=whole.features[name]) for name, fitted in baseline.features.items()
+        },
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.profile import Profile
 from monitor.records import Direction, Metric
 from monitor.stats.arrays import CountArray, FloatArray, IntArray, VectorArray
 from monitor.stats.codebook import cut_order, merge_order
@@ -102,6 +104,18 @@ class CanaryReference:
 
 
 @dataclass(frozen=True, slots=True)
+class FittedFeature:
+    """What a :class:`monitor.protocols.Feature` froze: its parameters, and what the baseline's own windows add up to.
+
+    ``parameters`` are arrays that only the feature and its detectors understand; ``tally`` holds counts and sums as a
+    window's profile holds them.
+    """
+
+    parameters: Mapping[str, NDArray[Any]]
+    tally: Profile
+
+
+@dataclass(frozen=True, slots=True)
 class Dispersion:
     """How the baseline period's own windows scatter about the analytic law of one stream.
 
@@ -164,6 +178,8 @@ class Baseline:
     canary: CanaryReference | None = None
     dispersion: Mapping[str, Dispersion] = field(default_factory=dict)
     rhythm: Rhythm | None = None
+    features: Mapping[str, FittedFeature] = field(default_factory=dict)
+    """What detectors beyond the default set asked for when the baseline was built, by the feature's name."""
 
     @property
     def normalise(self) -> bool:

@@ -61,6 +61,12 @@ _MEASURES = {
     "canary": "canary texts are embedded elsewhere: a mean of 1 - cos of {value:.3g}",
     "persistent_vectors": "{value:.1%} of the stored document vectors changed",
     "empty_results": "{value:.1%} of the answers are empty",
+    "domain_classifier": "a linear classifier tells {what} from the baseline's with an AUC of {value:.3f}",
+    "variance_shift": "the spread of {what} changed by {value:.1%}",
+    "score_anderson_darling": "the distribution of {what} moved: an Anderson-Darling distance of {value:.3g}",
+    "norm_shift": "the typical norm of {what} is {value:.3g}",
+    "duplicate_rate": "{value:.1%} of the log's entries came twice",
+    "feedback": "feedback fell by {value:.3g} standard deviations where it fell most",
 }
 _SIGNALS = {
     "queries": "questions",

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import optimize
 
 from monitor.baseline.counts import WindowCounts, sum_counts
+from monitor.baseline.features import without as without_features
 from monitor.baseline.frozen import Baseline, Dispersion
 from monitor.baseline.rhythm import match_hours, without
 from monitor.detectors.law import dispersed_form_log_p, dispersed_log_p, shift_law
@@ -55,7 +56,11 @@ def leave_out(baseline: Baseline, held: WindowCounts, *parts: WindowCounts) -> B
     for part in parts or (held,):
         rhythm = None if rhythm is None else without(rhythm, part)
     return replace(
-        baseline, populations={**baseline.populations, "queries": rest}, score_counts=counts, rhythm=rhythm
+        baseline,
+        populations={**baseline.populations, "queries": rest},
+        score_counts=counts,
+        rhythm=rhythm,
+        features=without_features(baseline.features, held.features),
     )
 
 

@@ -135,15 +135,14 @@ def with_effective_dimensions(weights: FloatArray, dof: float) -> FloatArray:
     logs = np.log(np.maximum(w, 1e-300)) - math.log(float(w.max()))
 
     def excess(power: float) -> float:
-        raised = np.exp(power * logs)
-        return float(np.sum(raised * raised) / np.sum(raised) ** 2) - wanted
+        trial = np.exp(power * logs)
+        return float(np.sum(trial * trial) / np.sum(trial) ** 2) - wanted
 
     high = 2.0
     while excess(high) < 0.0 and high < 1e6:
         high *= 2.0
     if excess(high) < 0.0:  # several weights are equally large: no power tells them apart
-        return w
+        return np.asarray(w, dtype=np.float64)
     power = float(optimize.brentq(excess, 1.0, high, xtol=1e-12)) if excess(1.0) < 0.0 else 1.0
     raised: FloatArray = np.exp(power * logs)
-    concentrated: FloatArray = raised / float(raised.sum())
-    return concentrated
+    return np.asarray(raised / raised.sum(), dtype=np.float64)

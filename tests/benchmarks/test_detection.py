@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import page
-from benchmarks.detection import cause, document, exact, nulls, power, quiet
+from benchmarks.detection import cause, document, exact, nulls, power, quiet, worth
 from benchmarks.detection.campaign import upper_bound
 from benchmarks.detection.pool import load_pool
 from benchmarks.detection.simulation import Watch
@@ -21,6 +21,7 @@ from benchmarks.detection.worlds import CAUSES
 from benchmarks.figures import Figure
 from monitor.judge import attribution
 from monitor.records import Reading
+from tests.core_fakes import world
 
 POOLS = ("demo",)
 
@@ -77,6 +78,22 @@ def test_a_tenth_of_a_new_topic_is_found() -> None:
     assert value(figures, "demo, 10% new: found within 3 windows") == 1.0
 
 
+def test_each_detector_that_may_be_added_sees_what_the_default_ones_miss() -> None:
+    figures = worth.run(POOLS, quick=True, workers=1)
+    shares = {f["name"]: float(f["value"]) for f in figures}
+    for drift, stream in (
+        ("space turned by 1 degree", "domain_classifier.queries"),
+        ("noise of a tenth of the norm", "variance_shift.queries"),
+        ("norms x 1.03", "norm_shift.queries"),
+        ("log entries twice 1% to 3%", "duplicate_rate.queries"),
+        ("clicks 30% to 25%", "feedback.feedback"),
+        ("top score lower by 0.1 sd", "score_anderson_darling.scores"),
+    ):
+        assert shares[f"demo, {drift}: {stream}"] >= 0.4, drift
+    quiet_shares = [share for name, share in shares.items() if name.startswith("demo, nothing")]
+    assert float(np.mean(quiet_shares)) <= 0.05  # of 20 windows each
+
+
 def test_causes_are_named() -> None:
     figures = cause.run(POOLS, quick=True, workers=1)
     assert value(figures, "all causes, at the end: right") >= 0.8
@@ -120,7 +137,7 @@ def test_the_mix_of_a_day_swings_and_comes_back() -> None:
 
 
 def test_an_incident_opens_once() -> None:
-    watch = Watch()
+    watch = Watch(Traffic(load_pool("demo")), world.full_baseline())
     bad = Reading("centroid_distance", "queries", 0.5, 1000, log_p=-400.0, effect_floor=0.02)
     assert [watch.judge((bad,)).state for _ in range(3)] == ["drift"] * 3
     assert watch.incidents == 1
@@ -141,6 +158,20 @@ def test_the_page_holds_the_figures_and_keeps_what_is_around_them(
     assert text.endswith(f"{page.END}\nafter\n")
     assert "| what | 3 x | at most 2 | NOT REACHED |" in text
     assert "old" not in text
+
+
+def test_drifts_stand_in_one_line_each() -> None:
+    figures = [
+        Figure(name, value, "share", None, higher_is_better=False, command="c")
+        for name, value in (
+            ("demo, nothing: a.b", 0.01),
+            ("demo, nothing: c.d", 0.0),
+            ("demo, noise: a.b", 0.5),
+        )
+    ]
+    lines = document.by_drift(figures)
+    assert lines[0].endswith("| a<br>b | c<br>d |")
+    assert lines[2:] == ["| demo, nothing | 1 | 0 |", "| demo, noise | 50 |  |"]
 
 
 def test_streams_stand_in_one_line_each() -> None:

@@ -178,7 +178,17 @@ def profiles(draw: st.DrawFn) -> Profile:
     for name, edges in baseline.score_edges.items():
         if draw(st.booleans()):
             counts[f"scores.{name}"] = rng.integers(0, draw(st.sampled_from([1, 3, 1000])), len(edges) + 1)
-    sums = {}
+    sums: dict[str, Any] = {}
+    for fitted in baseline.features.values():
+        if draw(st.booleans()):
+            most = draw(st.sampled_from([1, 3, 1000]))
+            counts |= {
+                name: rng.integers(0, most, array.shape) for name, array in fitted.tally.counts.items()
+            }
+            scale = draw(st.sampled_from([0.0, 1e-6, 1.0, 1e6]))
+            sums |= {
+                name: scale * rng.random(array.shape) * array for name, array in fitted.tally.sums.items()
+            }
     q, c = len(baseline.suite.query_ids), len(baseline.canary.vectors)
     for signal in ("suite", "index"):
         if replays := draw(st.integers(0, 3)):

@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.counts import WindowCounts
+from monitor.baseline.features import add_features, needed, profile_features
 from monitor.baseline.window_profile import profile_log, profile_queries
+from monitor.detectors.domain_classifier import DomainClassifier
+from monitor.detectors.duplicate_rate import DuplicateRate
+from monitor.detectors.feedback import Feedback
+from monitor.detectors.norm_shift import NormShift
+from monitor.detectors.score_anderson_darling import ScoreAndersonDarling
+from monitor.detectors.variance_shift import VarianceShift
 from monitor.errors import EdgeError
-from monitor.profile import Profile, merge
+from monitor.profile import Profile, merge_all
 from monitor.protocols import TextKind
 from monitor.records import (
     CorpusSample,
@@ -34,6 +41,10 @@ D = 24
 TOPICS = 8
 START = datetime(2026, 3, 2, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
+FEATURES = needed(
+    (DomainClassifier(), VarianceShift(), ScoreAndersonDarling(), NormShift(), DuplicateRate(), Feedback())
+)
+"""All that built-in detectors ask for beyond the default profile."""
 
 
 def unit(rows: NDArray[Any]) -> VectorArray:
@@ -60,7 +71,8 @@ def draw(
 def make_records(
     rng: np.random.Generator, vectors: VectorArray, prefix: str, *, shift: float = 0.0, shrink: float = 1.0
 ) -> tuple[Record, ...]:
-    """One record per vector, with three hits and their scores."""
+    """One record per vector, with three hits and their scores; a third is clicked, and three make a session."""
+    clicks = np.random.default_rng(hash_id(prefix)).random(len(vectors)) < 0.3
     best = (rng.normal(0.7, 0.06, size=len(vectors)) + shift) * shrink
     gaps = rng.gamma(2.0, 0.02, size=(len(vectors), 2)).cumsum(axis=1) * shrink
     return tuple(
@@ -70,6 +82,8 @@ def make_records(
             vector=vectors[i],
             hits=("d1", "d2", "d3"),
             scores=(float(best[i]), float(best[i] - gaps[i, 0]), float(best[i] - gaps[i, 1])),
+            segments={"session": f"{prefix}-{i // 3}"},
+            feedback={"clicked": float(clicks[i])},
         )
         for i in range(len(vectors))
     )
@@ -127,7 +141,8 @@ def full_baseline() -> Baseline:
     """A baseline with every part: queries, scores, corpus, suite and canaries."""
     corpus = make_corpus()
     _, suite = make_suite(corpus)
-    return build(quiet_windows(), corpus=corpus, suite=suite, canary=make_canary())[0]
+    baseline, held = build(quiet_windows(), corpus=corpus, suite=suite, canary=make_canary())
+    return add_features(baseline, held, quiet_windows(), FEATURES)[0]
 
 
 @dataclass(frozen=True)
@@ -212,5 +227,10 @@ def span(number: int, length: timedelta = QUARTER) -> Window:
 
 
 def make_profile(baseline: Baseline, window: WindowData) -> Profile:
-    """A window's log and query vectors as one profile."""
-    return merge(profile_log(baseline, window.sample), profile_queries(baseline, window.vectors))
+    """A window's log and query vectors as one profile, with the features that the baseline has."""
+    parts = (
+        profile_log(baseline, window.sample),
+        profile_queries(baseline, window.vectors),
+        profile_features(baseline, FEATURES, window),
+    )
+    return merge_all(baseline.basis, parts)
