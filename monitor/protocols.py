@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, VectorArray
+from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, Sample, VectorArray
 
 if TYPE_CHECKING:
     # Baseline and Profile live in higher layers; a detector only names them.
@@ -28,6 +28,14 @@ class LogSource(Protocol):
 
     def describe(self) -> str:
         """Connect, look, and say in one line what was found, without secrets; raises `EdgeError`."""
+
+
+@runtime_checkable
+class SampledLog(Protocol):
+    """A log that draws samples itself, because it is read for several collections at once."""
+
+    def sample(self, start: datetime, end: datetime, size: int) -> Sample:
+        """Return the bottom-``size`` sample of ``[start, end)``; raises `EdgeError` (or `EdgeTimeoutError`)."""
 
 
 @runtime_checkable

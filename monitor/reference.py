@@ -13,7 +13,7 @@ from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
 from monitor.judge.calibration import LEAST_WINDOWS, calibrate
-from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
+from monitor.pipeline import DEPTH, Collection, query_vectors, sample_log
 from monitor.profile import merge
 from monitor.records import CorpusSample, Window
 
@@ -102,7 +102,7 @@ def _read_windows(
     unusable = other_dimension = 0
     for done, window in enumerate(windows):
         progress("reading quiet windows", done, len(windows))
-        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
         queries = query_vectors(sample, collection.embedder, dimension)
         other_dimension += queries.wrong_dimension
         if not len(queries.vectors):
