@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from monitor.judge.calibration import LEAST_WINDOWS, calibrate
 from monitor.pipeline import DEPTH, Collection, query_vectors, sample_log
 from monitor.profile import merge
 from monitor.records import CorpusSample, Window
+from monitor.segments import segment_name
 
 MAX_VECTORS = 64_000
 """At most so many query vectors are held while a baseline is built (100 MB at 384 dimensions)."""
@@ -31,6 +33,8 @@ class Taken:
 
     baseline: Baseline
     notes: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Label -> how many sampled records have each of its values, by the name that a segment of it would have."""
 
 
 def take_baseline(
@@ -84,7 +88,7 @@ def take_baseline(
             f"{baseline.records} records stand against windows of up to {collection.sample_size}: "
             "20 times as many make p-values exact; a longer span helps"
         )
-    return Taken(baseline, tuple(notes))
+    return Taken(baseline, tuple(notes), _count_labels(data))
 
 
 def spread_evenly(windows: Sequence[Window], most: int) -> list[Window]:
@@ -125,6 +129,16 @@ def _read_windows(
             "(--start, --end) and the column mapping with `driftmon check`"
         )
     return data
+
+
+def _count_labels(windows: Sequence[WindowData]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for window in windows:
+        for record in window.sample.records:
+            for label, value in record.segments.items():
+                if value:
+                    counts.setdefault(label, Counter())[segment_name(value)] += 1
+    return counts
 
 
 def _look_at_corpus(collection: Collection, progress: Progress, notes: list[str]) -> CorpusSample | None:

@@ -12,7 +12,7 @@ from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
     ConfigPath,
-    load_deployment,
+    load_families,
     open_store,
     parse_moment,
     pick_collection,
@@ -54,7 +54,7 @@ def explain(
     from monitor.reference import spread_evenly
     from monitor.regions import QUIET_WINDOWS, look_closer
 
-    deployment = load_deployment(config)
+    deployment = load_families(config)
     name = pick_collection(deployment, collection)
     length = deployment.config.collections[name].window
     with open_store(deployment) as store:

@@ -227,3 +227,21 @@ def test_a_slice_of_lists_converts_its_own_values_only() -> None:
     assert _values(fixed[1:], vectors=False) == [[3.0, 4.0], None, [5.0, 6.0]]
     vectors = _values(pa.array([[1.0], [2.0, 3.0]])[1:], vectors=True)
     assert [v.tolist() for v in vectors] == [[2.0, 3.0]]
+
+
+def test_labels_may_be_a_map_a_struct_or_a_column_each(tmp_path: Path, window: Span, split: Split) -> None:
+    labels = [{"tenant": "acme", "language": "en"}, None, {"tenant": "globex", "language": None}]
+    pairs = [None if each is None else list(each.items()) for each in labels]
+    tenant = pa.array([None if each is None else each["tenant"] for each in labels])
+    wanted = [{"tenant": "acme", "language": "en"}, {}, {"tenant": "globex"}]
+    columns: dict[str, Any] = {
+        "map": pa.array(pairs, pa.map_(pa.string(), pa.string())),
+        "struct": pa.array(labels),
+        "tenant": tenant,
+    }
+    path = _write(tmp_path / "log.parquet", columns)
+    for column in ("map", "struct"):
+        records, rejections = split(FileSource(path, columns={"segments": column}).read(*window))
+        assert ([dict(r.segments) for r in records], rejections) == (wanted, [])
+    records, _ = split(FileSource(path, columns={"segments": {"client": "tenant"}}).read(*window))
+    assert [dict(r.segments) for r in records] == [{"client": "acme"}, {}, {"client": "globex"}]
