@@ -144,6 +144,8 @@ def test_a_segment_is_explained_like_a_collection(driftmon: Run, watched: Watche
     said = driftmon("explain", "docs/tenant=initech", "-c", str(watched.config))
     assert said.code == 0, said.err
     assert "questions" in said.out
+    # It has no probes: who reads "endpoint and documents stand" must know who has looked.
+    assert "is told by `driftmon explain docs`)" in said.out
 
 
 def test_an_unknown_segment_is_told_with_those_there_are(driftmon: Run, watched: Watched) -> None:
