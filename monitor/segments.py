@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.stats.sampling import hash_id
-
 MOST_SEGMENTS = 50
 """Segments of one collection, over all its labels: each is a set of streams that shares the budget."""
 REST = "_rest"
@@ -38,7 +36,12 @@ def segment_name(value: str) -> str:
     >>> segment_name("acme"), segment_name("someone@example.com")
     ('acme', '_16d113840f999444')
     """
-    return value if is_safe(value) else f"_{hash_id(value):016x}"
+    if is_safe(value):
+        return value
+    # numpy comes with it, and commands that only name segments start without.
+    from monitor.stats.sampling import hash_id  # noqa: PLC0415
+
+    return f"_{hash_id(value):016x}"
 
 
 def join_name(collection: str, part: Part) -> str:

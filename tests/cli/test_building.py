@@ -145,7 +145,7 @@ def test_a_segment_is_explained_like_a_collection(driftmon: Run, watched: Watche
     assert said.code == 0, said.err
     assert "questions" in said.out
     # It has no probes: who reads "endpoint and documents stand" must know who has looked.
-    assert "is told by `driftmon explain docs`)" in said.out
+    assert "is told by `driftmon explain docs`)" in " ".join(said.out.split())
 
 
 def test_an_unknown_segment_is_told_with_those_there_are(driftmon: Run, watched: Watched) -> None:
