@@ -58,6 +58,7 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 	$(BIN)/python -m benchmarks.bench_exact_search
 	$(BIN)/python -m benchmarks.bench_ranking
 	$(BIN)/python -m benchmarks.bench_histogram
+	$(BIN)/python -m benchmarks.bench_segments
 	$(BIN)/python -m benchmarks.bench_commands
 
 .PHONY: bench-detection

@@ -5,12 +5,11 @@ source -> sample -> embed -> profile -> detectors -> judge -> outcome (the store
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ from monitor.judge.runner import measure_all
 from monitor.judge.spans import Past, Span, longest, measure_spans
 from monitor.judge.verdict import judge
 from monitor.profile import Profile, merge_all
-from monitor.protocols import Detector, Embedder, Index, LogSource
+from monitor.protocols import Detector, Embedder, Index, LogSource, SampledLog
 from monitor.records import (
     Direction,
     Evidence,
@@ -46,12 +45,8 @@ from monitor.records import (
     VectorArray,
     Window,
 )
-from monitor.stats.sampling import hash_ids
+from monitor.reservoir import Reservoir
 
-EXAMPLES = 20
-"""How many rejected entries of a window are kept to be shown."""
-HASHED_AT_ONCE = 500
-"""How many entries of a log are held to be hashed together, beside the sample."""
 DEPTH = 4
 """The suite is replayed this many times K deep."""
 
@@ -129,7 +124,7 @@ def walk(
         When the log, the embedder or the index fails; nothing has been changed then and the window may be retried.
     """
     started = stopwatch()
-    sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+    sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
     profile, corpus_seen = profile_window(window, collection, baseline, sample, history.corpus_seen)
     of_these_hours = match_hours(baseline, [(window, 1.0)])
     readings = measure_all(collection.detectors, of_these_hours, profile)
@@ -197,46 +192,22 @@ def profile_window(
     return merge_all(baseline.basis, parts), corpus_seen
 
 
+def sample_log(source: LogSource, start: datetime, end: datetime, size: int) -> Sample:
+    """Return the sample of a log's span ``[start, end)``; raises `EdgeError`."""
+    if isinstance(source, SampledLog):
+        return source.sample(start, end, size)
+    return draw_sample(source.read(start, end), size)
+
+
 def draw_sample(entries: Iterable[Record | Rejection], size: int) -> Sample:
     """Return the bottom-``size`` sample of a window's records by hash of the id, in hash order.
 
     Bounded memory whatever the window holds, and the same records whatever the order they come in. Of records that
     share an id the earliest is kept; how often a sampled id came again is counted.
     """
-    heap: list[tuple[int, str]] = []  # negated hashes: the largest kept hash on top
-    kept: dict[str, Record] = {}
-    again: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    examples: list[Rejection] = []
-    seen = 0
-    entries = iter(entries)
-    while chunk := list(islice(entries, HASHED_AT_ONCE)):
-        records = [entry for entry in chunk if not isinstance(entry, Rejection)]
-        if len(records) < len(chunk):
-            refused = [entry for entry in chunk if isinstance(entry, Rejection)]
-            rejected.update(entry.reason for entry in refused)
-            examples += refused[: EXAMPLES - len(examples)]
-        seen += len(records)
-        for entry, found in zip(records, hash_ids([r.id for r in records]).tolist(), strict=True):
-            if entry.id in kept:
-                again[entry.id] += 1
-                kept[entry.id] = min(kept[entry.id], entry, key=lambda r: (r.at, r.text or "", r.hits))
-            elif len(heap) < size:
-                heapq.heappush(heap, (-found, entry.id))
-                kept[entry.id] = entry
-            elif -found > heap[0][0]:
-                _, dropped = heapq.heapreplace(heap, (-found, entry.id))
-                del kept[dropped]
-                again.pop(dropped, None)
-                kept[entry.id] = entry
-    order = sorted(heap, reverse=True)
-    return Sample(
-        records=tuple(kept[identifier] for _, identifier in order),
-        seen=seen,
-        duplicates=sum(again.values()),
-        rejected=dict(rejected),
-        examples=tuple(examples),
-    )
+    reservoir = Reservoir(size)
+    reservoir.drain(entries)
+    return reservoir.sample()
 
 
 def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | None) -> QueryVectors:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, VectorArray
+from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, Sample, VectorArray
 
 if TYPE_CHECKING:
     # Baseline and Profile live in higher layers; a detector only names them.
@@ -31,6 +31,14 @@ class LogSource(Protocol):
 
     def describe(self) -> str:
         """Connect, look, and say in one line what was found, without secrets; raises `EdgeError`."""
+
+
+@runtime_checkable
+class SampledLog(Protocol):
+    """A log that draws samples itself, because it is read for several collections at once."""
+
+    def sample(self, start: datetime, end: datetime, size: int) -> Sample:
+        """Return the bottom-``size`` sample of ``[start, end)``; raises `EdgeError` (or `EdgeTimeoutError`)."""
 
 
 @runtime_checkable

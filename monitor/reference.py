@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from monitor.baseline.rhythm import find_rhythm
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
 from monitor.errors import BaselineError
 from monitor.judge.calibration import LEAST_WINDOWS, calibrate, find_change
-from monitor.pipeline import DEPTH, Collection, draw_sample, query_vectors
+from monitor.pipeline import DEPTH, Collection, query_vectors, sample_log
 from monitor.profile import Profile, merge_all
 from monitor.protocols import Feature
 from monitor.records import CorpusSample, Window
+from monitor.segments import segment_name
 
 MAX_VECTORS = 64_000
 """At most so many query vectors are held while a baseline is built (100 MB at 384 dimensions)."""
@@ -39,6 +41,8 @@ class Taken:
 
     baseline: Baseline
     notes: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Label -> how many sampled records have each of its values, by the name that a segment of it would have."""
 
 
 def take_baseline(
@@ -100,7 +104,7 @@ def take_baseline(
         baseline, [counted[w][1] for w in sorted(counted)], held, collection.detectors, collection.spans
     )
     notes.extend(_doubts(collection, baseline, held))
-    return Taken(baseline, tuple(notes))
+    return Taken(baseline, tuple(notes), _count_labels(data))
 
 
 def _which(evenly: bool) -> str:
@@ -132,7 +136,7 @@ def _count_windows(
     counted = {}
     for done, window in enumerate(windows):
         progress("counting the windows between", done, len(windows))
-        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
         queries = query_vectors(sample, None, baseline.dimension)
         if len(queries.vectors):
             data = WindowData(sample, queries.vectors, queries.ids, window)
@@ -180,7 +184,7 @@ def _read_windows(
     unusable = other_dimension = 0
     for done, window in enumerate(windows):
         progress("reading quiet windows", done, len(windows))
-        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
         queries = query_vectors(sample, collection.embedder, dimension)
         other_dimension += queries.wrong_dimension
         if not len(queries.vectors):
@@ -203,6 +207,16 @@ def _read_windows(
             "(--start, --end) and the column mapping with `driftmon check`"
         )
     return data
+
+
+def _count_labels(windows: Sequence[WindowData]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for window in windows:
+        for record in window.sample.records:
+            for label, value in record.segments.items():
+                if value:
+                    counts.setdefault(label, Counter())[segment_name(value)] += 1
+    return counts
 
 
 def _look_at_corpus(collection: Collection, progress: Progress, notes: list[str]) -> CorpusSample | None:

@@ -11,7 +11,7 @@ from monitor import answers
 from monitor.baseline.frozen import Baseline
 from monitor.errors import EdgeError
 from monitor.explain.cells import MovedCell, Placed, moved_cells, name_cells
-from monitor.pipeline import Collection, draw_sample, query_vectors
+from monitor.pipeline import Collection, query_vectors, sample_log
 from monitor.records import Window
 from monitor.stats.sampling import hash_ids
 from monitor.stats.vector_pass import assign_cells
@@ -94,7 +94,7 @@ def _read(collection: Collection, baseline: Baseline, windows: Sequence[Window])
     """Return the usable questions of the windows' samples, "" for one without a text."""
     kept: list[tuple[int, str]] = []
     for window in windows:
-        sample = draw_sample(collection.source.read(window.start, window.end), collection.sample_size)
+        sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
         queries = query_vectors(sample, collection.embedder, baseline.dimension)
         texts = {record.id: record.text or "" for record in sample.records}
         centroids = baseline.populations["queries"].centroids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +15,10 @@ from monitor.judge.spans import Span
 from monitor.pipeline import Collection
 from monitor.plugins import available, build, build_named, takes
 from monitor.protocols import Detector, Embedder, Index, LogSource
+from monitor.segments import family_order, parent_of
+from monitor.slicing import Frozen, check_labels, frozen_in, segment_settings, slice_collection
 from monitor.sources.suite import load_suite
-from monitor.store import Retention
+from monitor.store import Retention, Store
 
 DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("data_quality", {}),
@@ -53,6 +55,12 @@ class Deployment:
     """What the configuration was read from; a change of one is a reason to read it again."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values that must be shown nowhere."""
+    frozen: Mapping[str, Frozen] = field(default_factory=dict)
+    """The segments that the baselines in use name, by collection; only where the configuration leaves it to them."""
+
+    def families(self) -> list[str]:
+        """Return the names of all collections, each followed by its segments."""
+        return sorted(self.collections, key=family_order)
 
 
 def wire(config: Config, base: Path) -> Deployment:
@@ -77,11 +85,50 @@ def wire(config: Config, base: Path) -> Deployment:
         retention = Retention(**dict(config.retention))
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Deployment(config, collections, share_budget(config, collections), retention)
+    return slice_up(Deployment(config, collections, share_budget(config, collections), retention), {})
+
+
+def slice_up(deployment: Deployment, frozen: Mapping[str, Frozen]) -> Deployment:
+    """Return the deployment with the segments of its collections, and the budget shared anew over all of them.
+
+    A segment is a collection like any other from then on, in ``config`` as well. ``frozen`` names, by collection, the
+    segments that a baseline has found where the configuration says how many alone.
+    """
+    settings: dict[str, CollectionConfig] = {}
+    collections: dict[str, Collection] = {}
+    for name, whole in deployment.collections.items():
+        if parent_of(name) is not None:
+            continue  # made anew from its collection
+        settings[name] = own = deployment.config.collections[name]
+        collections[name] = whole
+        if own.segments:
+            family = slice_collection(name, whole, own, frozen.get(name, {}))
+            collections |= family
+            settings |= {each: segment_settings(own) for each in family if each != name}
+    config = deployment.config.model_copy(update={"collections": settings})
+    return replace(
+        deployment,
+        config=config,
+        collections=collections,
+        thresholds=share_budget(config, collections),
+        frozen=dict(frozen),
+    )
+
+
+def with_frozen_segments(deployment: Deployment, store: Store) -> Deployment:
+    """Return the deployment with the segments that the baselines in use name; itself where nothing is new."""
+    frozen = {
+        name: frozen_in(info.meta)
+        for name, settings in deployment.config.collections.items()
+        if any(each.most is not None for each in settings.segments)
+        and (info := store.active_baseline(name)) is not None
+    }
+    return deployment if frozen == deployment.frozen else slice_up(deployment, frozen)
 
 
 def wire_collection(name: str, settings: CollectionConfig, base: Path, path: str) -> Collection:
     """Return one collection's edges and detectors."""
+    check_labels(settings, path)
     source = cast("LogSource", build("sources", _resolve(settings.source, base), f"{path}.source"))
     embedder = settings.embedder and build("embedders", _resolve(settings.embedder, base), f"{path}.embedder")
     live = settings.live_embedder and build(

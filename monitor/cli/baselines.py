@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.building import Family, family_baselines, family_meta, take_family
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
     ConfigPath,
     load_deployment,
+    load_families,
     open_store,
     parse_moment,
     pick_collection,
@@ -22,6 +25,7 @@ from monitor.errors import BaselineError
 
 if TYPE_CHECKING:
     from monitor.records import BaselineInfo, Window
+    from monitor.reference import Progress
 
 app = typer.Typer(
     help="The frozen references that windows are compared with.", no_args_is_help=True, rich_markup_mode=None
@@ -47,11 +51,13 @@ def build(
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Take a baseline from quiet history, the index, the suite and the canaries as they are now."""
-    from monitor.baseline.codec import pack
-    from monitor.reference import take_baseline
+    """Take a baseline from quiet history, the index, the suite and the canaries as they are now.
 
-    deployment = load_deployment(config)
+    Of a collection with segments: one of each as well.
+    """
+    from monitor.baseline.codec import pack
+
+    deployment = load_families(config)
     name = pick_collection(deployment, collection)
     settings = deployment.config.collections[name]
     now = datetime.now(UTC)
@@ -70,31 +76,77 @@ def build(
         )
     with open_store(deployment) as store:
         with progress() as advance:
-            taken = take_baseline(deployment.collections[name], windows, progress=advance)
-        baseline = taken.baseline
-        identifier = store.save_baseline(
-            name,
-            pack(baseline),
-            by=user_name(),
-            reason=reason or "driftmon baseline build",
-            start=windows[0].start,
-            end=windows[-1].end,
-            model=model_name(settings.live_embedder or settings.embedder),
-            meta={"windows": baseline.windows, "records": baseline.records, "notes": list(taken.notes)},
-            activate=activate,
-        )
+            family = take_family(deployment, name, windows, lambda of: _labelled(advance, of, name))
+        identifiers: dict[str, int] = {}
+        # The collection last: its baseline names those of its segments.
+        for each in sorted(family.taken, key=lambda taken: taken == name):
+            taken = family.taken[each]
+            settings = family.deployment.config.collections[each]
+            meta = {
+                "windows": taken.baseline.windows,
+                "records": taken.baseline.records,
+                "notes": list(taken.notes),
+            }
+            identifiers[each] = store.save_baseline(
+                each,
+                pack(taken.baseline),
+                by=user_name(),
+                reason=reason or "driftmon baseline build",
+                start=windows[0].start,
+                end=windows[-1].end,
+                model=model_name(settings.live_embedder or settings.embedder),
+                meta=meta | (family_meta(family, name, identifiers) if each == name else {}),
+                activate=activate,
+            )
     if as_json:
-        print_json(
-            {"id": identifier, "collection": name, **baseline_facts(baseline), "notes": list(taken.notes)}
-        )
+        print_json(_family_dict(family, name, identifiers))
         return
+    _show_family(family, name, identifiers, activate=activate)
+
+
+def _labelled(advance: Progress, of: str, name: str) -> Progress:
+    """Return the progress of a segment, told by its own name."""
+    label = "" if of == name else f"{of.partition('/')[2]}: "
+    return lambda what, done, total: advance(label + what, done, total)
+
+
+def _family_dict(family: Family, name: str, identifiers: Mapping[str, int]) -> dict[str, Any]:
+    def facts(of: str) -> dict[str, Any]:
+        taken = family.taken[of]
+        return {
+            "id": identifiers[of],
+            "collection": of,
+            **baseline_facts(taken.baseline),
+            "notes": list(taken.notes),
+        }
+
+    made = {**facts(name), "segments": [facts(each) for each in family.taken if each != name]}
+    made["skipped"] = [{"collection": each, "why": why} for each, why in family.skipped.items()]
+    return made
+
+
+def _show_family(family: Family, name: str, identifiers: Mapping[str, int], *, activate: bool) -> None:
     out = console()
     active = "active" if activate else "kept, not active; `driftmon baseline promote` makes it so"
-    out.print(f"baseline [bold]{identifier}[/] of {name}: {active}")
-    for fact, value in baseline_facts(baseline).items():
+    taken = family.taken[name]
+    out.print(f"baseline [bold]{identifiers[name]}[/] of {name}: {active}")
+    for fact, value in baseline_facts(taken.baseline).items():
         out.print(f"  {fact.replace('_', ' ')}: {value}")
     for note in taken.notes:
         out.print(f"  note: {note}", markup=False, soft_wrap=True)
+    for each, segment in family.taken.items():
+        if each != name:
+            found = f"{segment.baseline.records} records in {segment.baseline.windows} windows"
+            out.print(f"baseline [bold]{identifiers[each]}[/] of {each}: {found}")
+    for each, why in family.skipped.items():
+        out.print(f"no baseline of {each}: {why}", markup=False, soft_wrap=True)
+    for settings in family.deployment.config.collections[name].segments:
+        if settings.most is not None and not family.taken[name].labels.get(settings.by):
+            out.print(
+                f"no record has the label {settings.by}: see source.columns.segments",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 @app.command("list")
@@ -102,7 +154,7 @@ def list_baselines(
     collection: Collection = None, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False
 ) -> None:
     """List the baselines, newest first."""
-    deployment = load_deployment(config)
+    deployment = load_families(config)
     if collection is not None:
         pick_collection(deployment, collection)
     with open_store(deployment) as store:
@@ -165,10 +217,15 @@ def show(identifier: int, config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson =
 
 @app.command("promote")
 def promote(identifier: int, reason: Reason = "", config: ConfigPath = DEFAULT_CONFIG) -> None:
-    """Compare with this baseline from now on; the collection's evidence starts anew."""
+    """Compare with this baseline from now on, and with those of its segments; their evidence starts anew."""
     with open_store(load_deployment(config)) as store:
-        store.promote(identifier, by=user_name(), reason=reason or "driftmon baseline promote")
-    console().print(f"baseline [bold]{identifier}[/] is active; evidence starts anew")
+        info = next((each for each in store.baselines() if each.id == identifier), None)
+        segments = [] if info is None else family_baselines(info.meta)
+        # The segments first: where one fails, the collection still stands by the family that it had.
+        for each in (*segments, identifier):
+            store.promote(each, by=user_name(), reason=reason or "driftmon baseline promote")
+    with_segments = f", and {len(segments)} of its segments" if segments else ""
+    console().print(f"baseline [bold]{identifier}[/] is active{with_segments}; evidence starts anew")
 
 
 def windows_between(collection: str, length: timedelta, start: datetime, end: datetime) -> list[Window]:

@@ -12,13 +12,14 @@ from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
     ConfigPath,
-    load_deployment,
+    load_families,
     open_store,
     parse_moment,
     pick_collection,
 )
 from monitor.cli.show import STATE_STYLES, console, print_json
 from monitor.errors import BaselineError, ConfigError
+from monitor.segments import parent_of
 
 if TYPE_CHECKING:
     from monitor.explain import MovedCell, Told
@@ -54,7 +55,7 @@ def explain(
     from monitor.reference import spread_evenly
     from monitor.regions import QUIET_WINDOWS, look_closer
 
-    deployment = load_deployment(config)
+    deployment = load_families(config)
     name = pick_collection(deployment, collection)
     length = deployment.config.collections[name].window
     with open_store(deployment) as store:
@@ -123,6 +124,12 @@ def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regi
     _show_cells(say, "New documents", regions.documents)
     for note in regions.notes:
         say(f"({note})")
+    parent = parent_of(window.collection)
+    if parent is not None:
+        say(
+            "(a segment watches questions, scores and feedback of its slice; whether endpoint, documents and index "
+            f"stand is told by `driftmon explain {parent}`)"
+        )
 
 
 def _show_cells(say: Any, what: str, cells: tuple[MovedCell, ...]) -> None:
@@ -143,6 +150,7 @@ def _as_dict(window: Any, info: BaselineInfo, told: Told, regions: Regions) -> d
 
     return {
         "collection": window.collection,
+        "segment_of": parent_of(window.collection),
         "start": window.start,
         "end": window.end,
         "baseline": info.id,

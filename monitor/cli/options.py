@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from monitor.errors import ConfigError
+from monitor.segments import parent_of
 
 if TYPE_CHECKING:
     from monitor.store import Store
@@ -43,6 +44,20 @@ def load_deployment(path: Path) -> Deployment:
     return replace(wire(loaded.config, path.parent), files=loaded.files, secrets=secrets)
 
 
+def load_families(path: Path) -> Deployment:
+    """Return the deployment with those segments as well that only the baselines in use name.
+
+    The store is asked where the configuration leaves the names to them. Raises `ConfigError` and `StoreError`.
+    """
+    from monitor.wiring import with_frozen_segments
+
+    deployment = load_deployment(path)
+    if all(each.most is None for c in deployment.config.collections.values() for each in c.segments):
+        return deployment
+    with open_store(deployment) as store:
+        return with_frozen_segments(deployment, store)
+
+
 def _tokens(file: Path | None) -> frozenset[str]:
     """Return the web server's tokens, which it reads for itself, so that no log shows them either."""
     try:
@@ -69,15 +84,24 @@ def open_store(deployment: Deployment) -> Iterator[Store]:
 
 
 def pick_collection(deployment: Deployment, name: str | None) -> str:
-    """Return the named collection, or the only one; raises `ConfigError` with the names there are."""
-    names = sorted(deployment.collections)
+    """Return the named collection or segment, or the only collection; raises `ConfigError` with the names there are."""
+    names = [each for each in deployment.families() if parent_of(each) is None]
     if name is None and len(names) == 1:
         return names[0]
     if name is None:
         raise ConfigError(f"name the collection: one of {', '.join(names)}")
-    if name not in deployment.collections:
-        raise ConfigError(f"no collection {name!r}; the configuration has {', '.join(names)}")
-    return name
+    if name in deployment.collections:
+        return name
+    parent = parent_of(name)
+    segments = [each for each in deployment.families() if parent is not None and parent_of(each) == parent]
+    if segments:
+        raise ConfigError(f"no segment {name!r}; {parent!r} has {', '.join(segments)}")
+    if parent in names:
+        raise ConfigError(
+            f"no segment {name!r}: the configuration of {parent!r} names none, or `driftmon baseline build {parent}` "
+            "has not found them yet"
+        )
+    raise ConfigError(f"no collection {name!r}; the configuration has {', '.join(names)}")
 
 
 def parse_moment(value: str | None, default: datetime) -> datetime:

@@ -12,12 +12,18 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, load_deployment
 from monitor.cli.show import console, print_json
 from monitor.errors import ConfigError, DriftmonError
+from monitor.segments import parent_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.config import SegmentsConfig
     from monitor.pipeline import Collection
-    from monitor.records import Record
+    from monitor.records import Record, Rejection
 
 _LOOKED_AT = 200
+_SHOWN = 8
+"""Values of a label that are shown, the most frequent."""
 _EXAMPLE = "driftmon-example"
 
 TEMPLATE = """\
@@ -52,11 +58,16 @@ collections:
         text: query
         vector: embedding              # left out? then name an embedder below
         hits: results                  # JSON [{"id": …, "score": …}], or a list of ids
+        # segments: {tenant: tenant_id} # labels to slice by, see below
       vector_dtype: float16
     index:
       type: memory                     # or pgvector: url, table
       path: driftmon-example/index.npz
     suite: driftmon-example/suite.jsonl   # judged queries: {"id", "text", "relevant": {"doc-7": 1}}
+    # segments:                        # watch slices by themselves, under the same budget; one, or a list
+    #   by: tenant                     # a label of source.columns.segments
+    #   values: [acme, globex]         # or most: 10, the most frequent ones that `baseline build` finds
+    #   rest: true                     # and all others together
     # embedder:                        # pip install "retrieval-drift-monitor[sentence-transformers]"
     #   type: sentence-transformers    # gives logged texts a place in space; pin the model you trust
     #   model: BAAI/bge-small-en-v1.5
@@ -99,7 +110,8 @@ def check(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     deployment = load_deployment(config)
     findings = [_check_store(deployment.config.database.get_secret_value())]
     for name, collection in deployment.collections.items():
-        findings.extend(_check_collection(name, collection))
+        if parent_of(name) is None:  # a segment has no edges of its own
+            findings.extend(_check_collection(name, collection, deployment.config.collections[name].segments))
     if as_json:
         print_json({"ok": all(f.ok for f in findings), "findings": [_finding_dict(f) for f in findings]})
     else:
@@ -134,7 +146,9 @@ def _check_store(url: str) -> Finding:
     )
 
 
-def _check_collection(name: str, collection: Collection) -> list[Finding]:
+def _check_collection(
+    name: str, collection: Collection, segments: Sequence[SegmentsConfig] = ()
+) -> list[Finding]:
     findings = []
     dimensions: dict[str, int] = {}
 
@@ -146,6 +160,8 @@ def _check_collection(name: str, collection: Collection) -> list[Finding]:
 
     look("source", collection.source.describe)
     look("records", lambda: _describe_records(collection, dimensions))
+    for each in segments:
+        look(f"segments.{each.by}", lambda each=each: _describe_segments(collection, each))
     if collection.embedder is not None:
         look("embedder", collection.embedder.describe)
     if collection.live_embedder is not None and collection.live_embedder is not collection.embedder:
@@ -162,14 +178,47 @@ def _check_collection(name: str, collection: Collection) -> list[Finding]:
     return findings
 
 
-def _describe_records(collection: Collection, dimensions: dict[str, int]) -> str:
-    """Read a few of the newest week's records and say what of them can be used."""
+def _newest(collection: Collection) -> list[Record | Rejection]:
+    """Return a few of the newest week's entries."""
     from itertools import islice
 
+    now = datetime.now(UTC)
+    return list(islice(collection.source.read(now - timedelta(days=7), now), _LOOKED_AT))
+
+
+def _describe_segments(collection: Collection, settings: SegmentsConfig) -> str:
+    """Say which values of the label a few of the newest week's records have; raises `ConfigError` when none has any."""
+    from collections import Counter
+
+    from monitor.records import Record
+    from monitor.segments import segment_name
+    from monitor.slicing import make_slice
+
+    labels = [e.segments for e in _newest(collection) if isinstance(e, Record)]
+    values = [value for each in labels if (value := each.get(settings.by))]
+    if not labels:
+        return "no record in the last 7 days"
+    if not values:
+        raise ConfigError(
+            f"none of {len(labels)} records of the last 7 days has the label {settings.by!r}: correct "
+            "source.columns.segments"
+        )
+    found = Counter(map(segment_name, values))
+    if settings.values is not None:
+        chosen = make_slice(settings, ())
+        found = Counter(name for each in labels if (name := chosen.name_of(each)))
+    shown = ", ".join(f"{value} {count}" for value, count in found.most_common(_SHOWN))
+    watched = (
+        "" if settings.values is not None else f"; the {settings.most} most frequent are frozen by a baseline"
+    )
+    return f"{len(values)} of {len(labels)} records have one: {shown or 'none of those named'}{watched}"
+
+
+def _describe_records(collection: Collection, dimensions: dict[str, int]) -> str:
+    """Read a few of the newest week's records and say what of them can be used."""
     from monitor.records import Record
 
-    now = datetime.now(UTC)
-    entries = list(islice(collection.source.read(now - timedelta(days=7), now), _LOOKED_AT))
+    entries = _newest(collection)
     records = [e for e in entries if isinstance(e, Record)]
     if not entries:
         return "no record in the last 7 days"

@@ -14,6 +14,7 @@ from monitor.cli.options import (
     AsJson,
     ConfigPath,
     load_deployment,
+    load_families,
     open_store,
     parse_moment,
     pick_collection,
@@ -28,7 +29,8 @@ from monitor.cli.show import (
     verdict_dict,
     verdict_line,
 )
-from monitor.errors import BaselineError, ConfigError
+from monitor.errors import BaselineError
+from monitor.segments import parent_of
 
 if TYPE_CHECKING:
     from monitor.records import CollectionStatus, Outcome
@@ -55,7 +57,7 @@ def evaluate(
     from monitor.baseline.codec import unpack
     from monitor.pipeline import History, hand_on, walk
 
-    deployment = load_deployment(config)
+    deployment = load_families(config)
     name = pick_collection(deployment, collection)
     settings = deployment.config.collections[name]
     end = parse_moment(until, datetime.now(UTC) - settings.lateness)
@@ -132,20 +134,18 @@ def status(
     """Show what the store knows: the last window, its verdict, open incidents."""
     from monitor.daemon import take_snapshot
 
-    deployment = load_deployment(config)
-    if collection is not None and collection not in deployment.collections:
-        raise ConfigError(
-            f"no collection {collection!r}; the configuration has {', '.join(sorted(deployment.collections))}"
-        )
+    deployment = load_families(config)
+    if collection is not None:
+        pick_collection(deployment, collection)
     with open_store(deployment) as store:
         snapshot = take_snapshot(store, deployment, datetime.now(UTC))
-    chosen = [s for s in snapshot.collections if collection in (None, s.collection)]
+    chosen = [s for s in snapshot.collections if collection in (None, s.collection, parent_of(s.collection))]
     if as_json:
         print_json({"at": snapshot.at, "collections": [_status_dict(s) for s in chosen]})
         return
     out = console()
     if collection is not None:
-        for s in chosen:
+        for s in chosen[:1]:  # the segments that follow it stand in the table below
             out.print(
                 readings_table(
                     f"{s.collection}, window to {_time(s.window_end)}",
@@ -165,12 +165,15 @@ def _status_table(statuses: list[CollectionStatus], now: datetime) -> Any:
     foldable = ("collection", "baseline", "windows")
     for column in ("collection", "state", "severity", "cause", "window to (UTC)", "age", *foldable[1:]):
         table.add_column(column, overflow="fold", no_wrap=column not in foldable, min_width=len(column))
+    names = {s.collection for s in statuses}
     for s in statuses:
         state = s.verdict.state if s.verdict else "waiting"
         style = STATE_STYLES.get(state, "dim")
         counts = ", ".join(f"{n} {state}" for state, n in sorted(s.windows.items()) if n)
+        parent, slash, segment = s.collection.partition("/")
+        shown = f"  {segment}" if slash and parent in names else s.collection
         table.add_row(
-            s.collection,
+            shown,
             f"[{style}]{state}[/]",
             s.verdict.severity if s.verdict else "-",
             s.verdict.cause if s.verdict else "-",
@@ -198,6 +201,7 @@ def _time(moment: datetime | None) -> str:
 def _status_dict(s: CollectionStatus) -> dict[str, Any]:
     return {
         "collection": s.collection,
+        "segment_of": parent_of(s.collection),
         "window_end": s.window_end,
         "verdict": verdict_dict(s.verdict) if s.verdict else None,
         "baseline": s.baseline_id,

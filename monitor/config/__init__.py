@@ -10,6 +10,7 @@ from monitor.config.models import (
     Config,
     LogConfig,
     RetentionConfig,
+    SegmentsConfig,
     TracingConfig,
     WebConfig,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Loaded",
     "LogConfig",
     "RetentionConfig",
+    "SegmentsConfig",
     "TracingConfig",
     "WebConfig",
     "anchor",

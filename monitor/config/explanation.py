@@ -15,6 +15,7 @@ from monitor.config.models import (
     Config,
     LogConfig,
     RetentionConfig,
+    SegmentsConfig,
     TracingConfig,
     WebConfig,
 )
@@ -45,7 +46,8 @@ def explain(error: ValidationError, written: Any) -> list[str]:
     """Return one line per problem: the dotted path, what is wrong, and the value where it is no secret."""
     lines = []
     for problem in error.errors(include_url=False):
-        where = ".".join(str(p) for p in problem["loc"])
+        location = _as_written(written, problem["loc"])
+        where = ".".join(str(p) for p in location)
         if problem["type"] == "extra_forbidden":
             known = _known_keys(problem["loc"])
             close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
@@ -53,8 +55,19 @@ def explain(error: ValidationError, written: Any) -> list[str]:
             lines.append(f"{where}: unknown key; {hint}")
             continue
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {message}{_show(_look_up(written, problem['loc']), where)}")
+        lines.append(f"{where}: {message}{_show(_look_up(written, location), where)}")
     return lines
+
+
+def _as_written(written: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the path in the file: what may be one or a list has no number where it is one."""
+    path: list[int | str] = []
+    for key in location:
+        if isinstance(key, int) and isinstance(written, dict):
+            continue
+        path.append(key)
+        written = _look_up(written, (key,))
+    return tuple(path)
 
 
 def _look_up(written: Any, location: tuple[int | str, ...]) -> Any:
@@ -73,6 +86,8 @@ def _show(value: Any, where: str) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    if location[0] == "collections" and "segments" in location[2:-1]:
+        return sorted(SegmentsConfig.model_fields)
     if location[0] == "collections" and len(location) > 2:
         return sorted(CollectionConfig.model_fields)
     section = _SECTIONS.get(str(location[0])) if len(location) > 1 else None

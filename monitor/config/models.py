@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from monitor.config.durations import Duration
+from monitor.segments import MOST_SEGMENTS, is_safe
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
@@ -109,6 +110,69 @@ class RetentionConfig(_Model):
     )
 
 
+class SegmentsConfig(_Model):
+    """How a collection is sliced by one label of its log; each slice is watched by itself."""
+
+    by: str = Field(description="The label, as source.columns.segments names it.")
+    values: dict[str, str] | None = Field(
+        default=None, description="The label's values that are watched: a list, or {name to show: value}."
+    )
+    most: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_SEGMENTS,
+        description="Instead of values: so many of the most frequent, frozen by `driftmon baseline build`.",
+    )
+    rest: bool = Field(default=False, description="Whether all other records are a segment as well.")
+
+    @field_validator("by")
+    @classmethod
+    def _label(cls, value: str) -> str:
+        if not is_safe(value):
+            raise ValueError("a label has letters, digits, dot, dash, underscore and begins with no sign")
+        return value
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """Return name -> value; YAML's unquoted no, on and 07 are not what they look like."""
+        if isinstance(value, list):
+            for each in value:
+                if not isinstance(each, str | int) or isinstance(each, bool):
+                    raise ValueError(f"{each!r} is read by YAML as {type(each).__name__}; put it in quotes")
+                if not is_safe(str(each)):
+                    raise ValueError(
+                        f"{each!r} cannot be shown as it is (letters, digits, dot, dash, underscore; at most 63); "
+                        f"give it a name: {{some-name: {each!r}}}"
+                    )
+            names = [str(each) for each in value]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{twice[0]!r} stands twice; keep one of the two")
+            return {name: name for name in names}
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SegmentsConfig:
+        if (self.values is None) == (self.most is None):
+            raise ValueError("give values (a list) or most (how many of the most frequent), one of the two")
+        for name in self.values or ():
+            if not is_safe(name):
+                raise ValueError(
+                    f"{name!r}: a segment's name has letters, digits, dot, dash, underscore; at most 63"
+                )
+        if self.values is not None and not self.values:
+            raise ValueError("values is empty; name at least one, or take most: 10")
+        given = list((self.values or {}).values())
+        if twice := [value for value in given if given.count(value) > 1]:
+            raise ValueError(f"{twice[0]!r} has two names; a record is in one segment of a label")
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many segments there are at most."""
+        return (self.most or len(self.values or ())) + self.rest
+
+
 class CollectionConfig(_Model):
     """One retrieval surface to watch."""
 
@@ -157,10 +221,31 @@ class CollectionConfig(_Model):
         description="Whether a higher logged score means better (similarity) or worse (distance).",
     )
     canaries: bool = Field(default=True, description="Embed 64 fixed texts in every window and compare.")
+    segments: tuple[SegmentsConfig, ...] = Field(
+        default=(), description="Slices by a label of the log, each watched by itself; one, or a list."
+    )
     detectors: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="Options of single detectors, by name; `enabled: false` switches one off.",
     )
+
+    @field_validator("segments", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    @field_validator("segments")
+    @classmethod
+    def _few(cls, value: tuple[SegmentsConfig, ...]) -> tuple[SegmentsConfig, ...]:
+        labels = [each.by for each in value]
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise ValueError(f"{twice[0]!r} is sliced by twice; keep one of the two")
+        if (count := sum(each.count for each in value)) > MOST_SEGMENTS:
+            raise ValueError(
+                f"{count} segments; at most {MOST_SEGMENTS} in a collection, since all share one budget: "
+                "name fewer values, and `rest: true` for the others"
+            )
+        return value
 
     @field_validator("window")
     @classmethod

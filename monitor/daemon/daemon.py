@@ -35,7 +35,7 @@ from monitor.store import Store
 from monitor.store.schema import require_current
 from monitor.threads import worker_count
 from monitor.web import summarize
-from monitor.wiring import Deployment
+from monitor.wiring import Deployment, slice_up, with_frozen_segments
 
 log = structlog.get_logger("driftmon")
 
@@ -162,6 +162,7 @@ class Daemon:
         """Plan what is due, keep what is in work, publish a snapshot; a failure is told and tried again."""
         try:
             self._reload_if_asked()
+            self._look_for_segments()
             self.crew.keep()
             self._planner.plan(self.store, self.deployment, self.clock())
             self.crew.wake()
@@ -205,6 +206,14 @@ class Daemon:
             self._asked.clear()
             self.reload()
 
+    def _look_for_segments(self) -> None:
+        """Take up the segments that a baseline has named since; raises `StoreError`."""
+        deployment = with_frozen_segments(self.deployment, self.store)
+        if deployment is not self.deployment:
+            self.deployment = deployment
+            self.crew.graph = self._graph()
+            log.info("segments changed", collections=len(deployment.collections))
+
     def _rebuild(self, deployment: Deployment) -> None:
         """Take up a deployment; what may fail comes first, and leaves everything as it was."""
         old, new = self.deployment.config, deployment.config
@@ -225,7 +234,10 @@ class Daemon:
             self._resources.close()
             self._resources.push(opened)
             log.info("database changed", database=store.name)
-        self.deployment, self.store, self._tracing = deployment, store, tracing
+        # The segments known so far, until the next look: for no moment the budget is shared by fewer streams.
+        kept = {n: f for n, f in self.deployment.frozen.items() if n in deployment.collections}
+        self.deployment = slice_up(deployment, kept) if kept else deployment
+        self.store, self._tracing = store, tracing
         self._planner = Planner()
         self.crew.graph, self.crew.places = self._graph(), self._places()
 

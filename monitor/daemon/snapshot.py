@@ -12,7 +12,7 @@ from monitor.wiring import Deployment
 
 def take_snapshot(store: Store, deployment: Deployment, now: datetime) -> Snapshot:
     """Return everything that is exported, as the store has it now; raises `StoreError`."""
-    statuses = store.statuses(sorted(deployment.collections))
+    statuses = store.statuses(deployment.families())
     return Snapshot(
         at=now,
         collections=tuple(replace(s, log_threshold=deployment.thresholds[s.collection]) for s in statuses),

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from monitor import __version__
 from monitor.config import TracingConfig
 from monitor.errors import ConfigError
-from monitor.pipeline import Collection
+from monitor.pipeline import Collection, sample_log
 from monitor.protocols import Embedder, Index, LogSource, TextKind
-from monitor.records import CorpusSample, Ranking, Record, Rejection, VectorArray
+from monitor.records import CorpusSample, Ranking, Record, Rejection, Sample, VectorArray
 
 FLUSH = 3.0
 """Seconds that sending the last spans may take."""
@@ -119,6 +119,11 @@ class TracedSource:
         """Yield what the source yields."""
         with self.tracer("source.read"):
             yield from self.source.read(start, end)
+
+    def sample(self, start: datetime, end: datetime, size: int) -> Sample:
+        """Return the sample that the source draws, or one of what it yields."""
+        with self.tracer("source.read"):
+            return sample_log(self.source, start, end, size)
 
     def describe(self) -> str:
         """Return what the source says of itself."""

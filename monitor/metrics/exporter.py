@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from monitor.records import CollectionStatus, Incident, Reading, Snapshot
 
-LABEL_LENGTH = 128
+LABEL_LENGTH = 192
+"""A collection, a label and a segment of 63 characters each, and what stands between them."""
 # What still holds when nobody has published for long: all else would be a frozen picture of the past.
 _LASTING = {"driftmon_snapshot_timestamp_seconds", "driftmon_nonfinite_total", "driftmon_build_info"}
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")

@@ -174,7 +174,7 @@ minutes, only `driftmon_snapshot_timestamp_seconds`, `driftmon_nonfinite_total` 
 left: an old reading is never shown as a present one. NaN and infinity are never exported. The usual
 `process_*` and `python_info` series stand beside these.
 
-Label values are configured names, cut to 128 characters and without control characters; a detector, signal,
+Label values are configured names, cut to 192 characters and without control characters; a detector, signal,
 cause or result that is not a plain word is exported as `other`. Query texts, document ids and model output
 are never label values. This page is `monitor.metrics.catalogue()`; names and labels are API.
 """

@@ -23,6 +23,13 @@ def check_columns(columns: ColumnMap) -> None:
             raise ValueError(
                 f"columns.{field}: must name one column; only {' and '.join(LABELLED)} have labels"
             )
+        if isinstance(column, Mapping):
+            for label, name in column.items():
+                if not label or not name:
+                    raise ValueError(
+                        f"columns.{field}.{label}: a label and its column must have a name; write "
+                        f"{field}: {{tenant: tenant_id}}"
+                    )
         if not column:
             raise ValueError(f"columns.{field}: names no column; name one or leave {field} out")
 

@@ -147,6 +147,8 @@ def _values(column: Any, *, vectors: bool) -> list[Any]:
     if pa.types.is_timestamp(kind):
         return _moments(pa, column)
     try:
+        if pa.types.is_map(kind):  # labels; of a key that stands twice the last is taken, as in JSON
+            return [None if pairs is None else dict(pairs) for pairs in column.to_pylist()]
         return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     except (ValueError, OverflowError, pa.ArrowException):
         return [_scalar(pa, value) for value in column]

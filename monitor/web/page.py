@@ -71,7 +71,10 @@ def _headline(rows: list[Row]) -> tuple[str, str]:
     drifting = sum(r["state"] == "drift" for r in rows)
     troubled = sum(r["state"] == "invalid" or bool(r["stale"]) for r in rows)
     quiet = sum(r["state"] == "quiet" for r in rows)
-    of = f"of {_count(len(rows), 'collection')}"
+    segments = sum(bool(r["segment_of"]) for r in rows)
+    of = f"of {_count(len(rows) - segments, 'collection')}"
+    if segments:
+        of += f" and {_count(segments, 'segment')}"
     if critical:
         return f"{critical} {of} critical", "critical"
     if drifting:
@@ -87,7 +90,7 @@ def _table(rows: list[Row]) -> str:
     if not rows:
         return _NOTE_EMPTY
     head = "".join(f'<th scope="col" role="columnheader">{h}</th>' for h in _HEADINGS)
-    body = "\n".join(_row(r) for r in sorted(rows, key=_urgency))
+    body = "\n".join(_row(r, inside=inside) for r, inside in _in_families(rows))
     # The roles repeat what the elements mean: on a phone the style sheet stacks the cells, and without the
     # roles a browser would then no longer tell a screen reader that this is a table.
     return f"""<table role="table">
@@ -99,12 +102,26 @@ def _table(rows: list[Row]) -> str:
 </table>"""
 
 
+def _in_families(rows: list[Row]) -> list[tuple[Row, bool]]:
+    """Return the rows, the most urgent family first: the collection, then its segments; and which are inside one."""
+    names = {r["collection"] for r in rows}
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        parent = row["segment_of"]
+        families.setdefault(parent if parent in names else row["collection"], []).append(row)
+    ordered: list[tuple[Row, bool]] = []
+    for name, family in sorted(families.items(), key=lambda each: min(map(_urgency, each[1]))):
+        members = sorted(family, key=lambda r: (r["collection"] != name, _urgency(r)))
+        ordered.extend((row, row["collection"] != name) for row in members)
+    return ordered
+
+
 def _urgency(row: Row) -> tuple[int, int, str]:
     troubled = row["state"] in {"drift", "invalid"} or bool(row["stale"])
     return _SEVERITIES.index(row["severity"]), 0 if troubled else 1, row["collection"]
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, *, inside: bool) -> str:
     ended = _time(row["window_end"]) if row["window_end"] else "no window yet"
     cells = (
         _badge(row["state"]),
@@ -117,7 +134,12 @@ def _row(row: Row) -> str:
         f'<td role="cell" data-label="{heading}">{cell}</td>'
         for heading, cell in zip(_HEADINGS[1:], cells, strict=True)
     )
-    return f'<tr role="row"><th scope="row" role="rowheader">{_text(row["collection"])}</th>{tds}</tr>'
+    if not inside:
+        return f'<tr role="row"><th scope="row" role="rowheader">{_text(row["collection"])}</th>{tds}</tr>'
+    # The collection's name is there for whoever does not see that the row stands under it.
+    parent, segment = _text(row["segment_of"]), _text(row["collection"].partition("/")[2])
+    named = f'<span class="aside">{parent}/</span>{segment}'
+    return f'<tr role="row" class="segment"><th scope="row" role="rowheader">{named}</th>{tds}</tr>'
 
 
 def _badge(state: str | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from monitor import __version__
+from monitor.segments import parent_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,6 +36,7 @@ def _collection(status: CollectionStatus, at: datetime) -> dict[str, Any]:
     length = None if status.window_length is None else status.window_length.total_seconds()
     return {
         "collection": status.collection,
+        "segment_of": parent_of(status.collection),
         "state": None if verdict is None else verdict.state,
         "severity": "none" if verdict is None else verdict.severity,
         "cause": "none" if verdict is None else verdict.cause,

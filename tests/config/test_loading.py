@@ -286,3 +286,67 @@ def test_a_url_where_a_mapping_belongs_is_not_told(tmp_path: Path, place: str) -
     text = refused(tmp_path, with_collection(**{place: "reader:hunter2@db.example.com/rag"}))
     assert f"collections.docs.{place}" in text
     assert "hunter2" not in text
+
+
+def sliced(*slices: Any) -> dict[str, Any]:
+    return with_collection(segments=slices[0] if len(slices) == 1 else list(slices))
+
+
+def test_segments_are_one_or_a_list(tmp_path: Path) -> None:
+    one = load_config(write(tmp_path, sliced({"by": "tenant", "values": ["acme", 12]})), {})
+    (tenants,) = one.collections["docs"].segments
+    assert (tenants.by, tenants.values, tenants.most, tenants.rest) == (
+        "tenant",
+        {"acme": "acme", "12": "12"},
+        None,
+        False,
+    )
+    two = sliced({"by": "tenant", "values": {"globex": "Globex Ltd"}}, {"by": "language", "most": 49})
+    first, second = load_config(write(tmp_path, two), {}).collections["docs"].segments
+    assert first.values == {"globex": "Globex Ltd"}
+    assert second.most == 49
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (sliced({"by": "tenant"}), "collections.docs.segments: give values (a list) or most"),
+        (sliced({"by": "tenant", "values": ["a"], "most": 2}), "collections.docs.segments: give values"),
+        (sliced({"by": "tenant", "values": []}), "collections.docs.segments: values is empty"),
+        (sliced({"values": ["a"]}), "collections.docs.segments.by: Field required"),
+        (
+            sliced({"by": "the tenant", "most": 2}),
+            "collections.docs.segments.by: a label has letters, digits, dot, dash, underscore",
+        ),
+        (
+            sliced({"by": "language", "values": ["en", False]}),
+            "collections.docs.segments.values: False is read by YAML as bool; put it in quotes",
+        ),
+        (
+            sliced({"by": "tenant", "values": ["Acme Corp"]}),
+            "at most 63); give it a name: {some-name: 'Acme Corp'}",
+        ),
+        (sliced({"by": "tenant", "values": {"_rest": "x"}}), "'_rest': a segment's name has letters"),
+        (sliced({"by": "tenant", "values": ["a", "a"]}), "'a' stands twice"),
+        (sliced({"by": "tenant", "values": {"a": "x", "b": "x"}}), "'x' has two names"),
+        (sliced({"by": "tenant", "most": 51}), "collections.docs.segments.most: Input should be less than"),
+        (
+            sliced({"by": "tenant", "most": 50, "rest": True}),
+            "collections.docs.segments: 51 segments; at most 50 in a collection",
+        ),
+        (
+            sliced({"by": "tenant", "most": 30}, {"by": "language", "most": 21}),
+            "collections.docs.segments: 51 segments; at most 50",
+        ),
+        (sliced({"by": "a", "most": 1}, {"by": "a", "most": 2}), "'a' is sliced by twice"),
+        (
+            sliced({"by": "a", "most": 1}, {"by": "b", "mots": 2}),
+            "collections.docs.segments.1.mots: unknown key; did you mean 'most'?",
+        ),
+        (sliced({"by": "b", "mots": 2}), "collections.docs.segments.mots: unknown key; did you mean 'most'?"),
+        (with_collection(segments="tenant"), "collections.docs.segments: Input should be a valid tuple"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_segments_is_said_with_path_and_mend(tmp_path: Path, data: Any, said: str) -> None:
+    assert said in refused(tmp_path, data)

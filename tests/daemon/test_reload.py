@@ -16,7 +16,7 @@ from monitor.daemon.reload import FileWatch
 from monitor.daemon.serving import Front
 from monitor.errors import ConfigError
 from monitor.store import Store, schema
-from monitor.wiring import Deployment
+from monitor.wiring import Deployment, slice_up
 from tests.core_fakes.bench import Bench, Make
 
 
@@ -240,3 +240,42 @@ def test_places_follow_the_configuration(bench: Bench) -> None:
     daemon.load = lambda: changed
     assert daemon.reload()
     assert daemon.crew.places == 7
+
+
+def test_segments_that_a_baseline_names_are_taken_up_and_survive_a_reload(make: Make) -> None:
+    bench = make("docs", segments={"by": "tenant", "most": 2})
+    daemon, store = bench.daemon, bench.store
+    bench.tick()
+    assert daemon.deployment.families() == ["docs"]
+    info = store.active_baseline("docs")
+    assert info is not None
+
+    def rebuild(*names: str) -> None:
+        """What `driftmon baseline build` does in another process."""
+        meta = {"segments": {"tenant": [[name, 7] for name in names]}}
+        data, span = store.baseline_data(info.id), {"start": info.start, "end": info.end}
+        store.save_baseline("docs", data, by="x", reason="", model="m", meta=meta, activate=True, **span)
+
+    rebuild("acme", "globex", "more-than-two")
+    with capture_logs() as told:
+        bench.tick()
+    assert "segments changed" in [event["event"] for event in told]
+    families = ["docs", "docs/tenant=acme", "docs/tenant=globex"]
+    assert daemon.deployment.families() == families
+    assert [status.collection for status in bench.published[-1].collections] == families
+    assert bench.published[-1].collections[1].baseline_id is None  # said, and no reason not to be ready
+    assert daemon.ready() is None
+    thresholds = daemon.deployment.thresholds
+    with capture_logs() as told:
+        bench.tick()
+    assert "segments changed" not in [event["event"] for event in told]  # not at every tick
+
+    # A file knows of none of them: from its reload to the next look none may be missing in the budget.
+    daemon.load = lambda: slice_up(daemon.deployment, {})
+    assert daemon.reload()
+    assert daemon.deployment.families() == families
+    assert daemon.deployment.thresholds == thresholds
+    assert set(daemon.crew.graph.deployment.collections) == set(families)
+    rebuild("initech")
+    bench.tick()
+    assert daemon.deployment.families() == ["docs", "docs/tenant=initech"]

@@ -18,6 +18,14 @@ def test_only_labelled_fields_have_labels() -> None:
         check_columns({"text": ""})
 
 
+@pytest.mark.parametrize("labels", [{"": "tenant_id"}, {"tenant": ""}])
+def test_a_label_and_its_column_have_names(labels: dict[str, str]) -> None:
+    with pytest.raises(
+        ValueError, match=r"columns\.segments\.(tenant)?: a label and its column must have a name"
+    ):
+        check_columns({"segments": labels})
+
+
 def test_nothing_given_means_the_fields_own_names() -> None:
     assert complete({}, {"id", "at", "text", "other"}) == {"id": "id", "at": "at", "text": "text"}
     assert complete({})["feedback"] == "feedback"

@@ -247,3 +247,21 @@ def test_a_timestamp_beyond_the_calendar_costs_its_own_row() -> None:
     assert (epoch, nothing) == (datetime(1970, 1, 1, tzinfo=UTC), None)
     assert not isinstance(beyond, int | float | str | datetime)
     assert before is beyond
+
+
+def test_labels_may_be_a_map_a_struct_or_a_column_each(tmp_path: Path, window: Span, split: Split) -> None:
+    labels = [{"tenant": "acme", "language": "en"}, None, {"tenant": "globex", "language": None}]
+    pairs = [None if each is None else list(each.items()) for each in labels]
+    tenant = pa.array([None if each is None else each["tenant"] for each in labels])
+    wanted = [{"tenant": "acme", "language": "en"}, {}, {"tenant": "globex"}]
+    columns: dict[str, Any] = {
+        "map": pa.array(pairs, pa.map_(pa.string(), pa.string())),
+        "struct": pa.array(labels),
+        "tenant": tenant,
+    }
+    path = _write(tmp_path / "log.parquet", columns)
+    for column in ("map", "struct"):
+        records, rejections = split(FileSource(path, columns={"segments": column}).read(*window))
+        assert ([dict(r.segments) for r in records], rejections) == (wanted, [])
+    records, _ = split(FileSource(path, columns={"segments": {"client": "tenant"}}).read(*window))
+    assert [dict(r.segments) for r in records] == [{"client": "acme"}, {}, {"client": "globex"}]

@@ -153,3 +153,23 @@ def test_no_name_changes_the_structure(drifting: CollectionStatus, name: str, ma
         drifting, collection=name + markup, verdict=Verdict("invalid", problems=(markup + name,))
     )
     assert page_of(hostile).tags == expected
+
+
+def test_segments_stand_under_their_collection_and_lift_it(make_status: MakeStatus) -> None:
+    page = page_of(
+        make_status(collection="docs-2", verdict=Verdict("invalid", "warning")),
+        make_status(collection="docs"),
+        make_status(collection="docs/tenant=acme"),
+        make_status(collection="docs/tenant=globex", verdict=Verdict("drift", "critical")),
+        make_status(collection="gone/tenant=acme"),
+    )
+    rows = [attributes.get("class") for attributes in page.named("tr")]
+    assert rows == [None, None, "segment", "segment", None, None]
+    names = ("docs", "docs/", "tenant=globex", "tenant=acme", "docs-2", "gone/tenant=acme")
+    places = [page.text.index(name) for name in names[:3]] + [page.text.index(n) for n in names[3:]]
+    assert places == sorted(places)
+
+
+def test_the_headline_counts_segments_apart(make_status: MakeStatus) -> None:
+    drifting = make_status(collection="docs/tenant=a", verdict=Verdict("drift", "warning"))
+    assert headline(make_status(collection="docs"), drifting) == "1 of 1 collection and 1 segment in drift"
