@@ -86,7 +86,7 @@ def build_baseline(
     population = describe_population(vectors, counting, seed=seed, normalise=normalise)
     populations = {"queries": population}
     edges = _score_edges(windows, direction)
-    held = tuple(_held_counts(w, population, edges, direction, normalise=normalise) for w in windows)
+    held = tuple(held_counts(w, population, edges, direction, normalise=normalise) for w in windows)
     counts: dict[str, IntArray] = {
         name: np.asarray(np.sum([h.scores[name] for h in held], axis=0)) for name in edges
     }
@@ -242,7 +242,7 @@ def _score_edges(windows: Sequence[WindowData], direction: Direction) -> dict[st
     }
 
 
-def _held_counts(
+def held_counts(
     window: WindowData,
     population: Population,
     edges: Mapping[str, FloatArray],
@@ -250,6 +250,7 @@ def _held_counts(
     *,
     normalise: bool,
 ) -> HeldCounts:
+    """Return what a window gives to the counts of a baseline with this codebook and these score bins."""
     whole = summarise_vectors(window.vectors, population.centroids, normalise=normalise)
     counted = summarise_vectors(
         window.vectors[counting_half(window.ids)], population.centroids, normalise=normalise
