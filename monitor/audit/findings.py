@@ -183,8 +183,8 @@ def find_problems(
     windows = history.incidents.of
     if history.mute > MOST_MUTE * windows:
         problems.append(
-            f"{history.mute} of {windows} windows hold too few records for any test of the questions: what changes there is "
-            "found late or never; take longer windows"
+            f"{history.mute} of {windows} windows hold too few records for any test of the questions: what changes "
+            "there is found late or never; take longer windows"
         )
     if (invalid := history.states.get("invalid", 0)) > MOST_MUTE * windows:
         problems.append(f"{invalid} of {windows} windows hold bad data; see `driftmon evaluate`")
@@ -203,7 +203,7 @@ def find_problems(
         )
         problems.append(
             f"{stream} does not keep its level: p < {worst.level} in {worst.history.share:.1%} of {worst.history.of} "
-            f"quiet windows ({worst.history.low:.1%} to {worst.history.high:.1%}); was the span quiet, do its days differ?"
+            f"quiet windows ({worst.history.low:.1%} to {worst.history.high:.1%}); was the span quiet?"
         )
     if runs and unprovoked > 0.05 * runs:
         problems.append(

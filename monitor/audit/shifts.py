@@ -163,6 +163,10 @@ def _lost_documents(scene: Scene, size: float, variant: int) -> Profile:
     return exchange(scene.still, ask_suite(scene.baseline, lost))
 
 
+def _lacks_questions(scene: Scene) -> str | None:
+    return None if (scene.cells >= 0).any() else "the windows hold no usable query vector"
+
+
 def _lacks_vectors(scene: Scene) -> str | None:
     seen = scene.logs_vectors or scene.baseline.canary is not None
     return None if seen else "the log carries no vectors and there are no canaries"
@@ -182,8 +186,22 @@ def _lacks_suite(scene: Scene) -> str | None:
 
 
 SHIFTS: tuple[Shift, ...] = (
-    Shift("new_topic", "{size:.0%}", "of the questions on a new topic", _WHOLE, _new_topic),
-    Shift("reweighting", "{size:.0%}", "of the questions moved to other known topics", _HALF, _reweighting),
+    Shift(
+        "new_topic",
+        "{size:.0%}",
+        "of the questions on a new topic",
+        _WHOLE,
+        _new_topic,
+        lacks=_lacks_questions,
+    ),
+    Shift(
+        "reweighting",
+        "{size:.0%}",
+        "of the questions moved to other known topics",
+        _HALF,
+        _reweighting,
+        lacks=_lacks_questions,
+    ),
     Shift(
         "rotation",
         "{size:g}°",

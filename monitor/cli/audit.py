@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.audit_report import as_dict, show_audit
 from monitor.cli.baselines import MOST_WINDOWS, windows_between
 from monitor.cli.options import (
     DEFAULT_CONFIG,
@@ -17,7 +18,6 @@ from monitor.cli.options import (
     parse_moment,
     pick_collection,
 )
-from monitor.cli.audit_report import as_dict, show_audit
 from monitor.cli.show import print_json, progress
 from monitor.errors import BaselineError
 

@@ -34,7 +34,8 @@ def show_audit(name: str, info: BaselineInfo, found: Audit, length: timedelta, p
         f"[bold]{escape(name)}[/], baseline {info.id} ({info.start:%F %R} to {info.end:%F %R} UTC), windows of {length}"
     )
     out.print(
-        f"{_KEPT[found.kept]}: it leaves this collection {_number(found.allowed * per)} false incidents in {_days(period)}"
+        f"{_KEPT[found.kept]}: it leaves this collection {_number(found.allowed * per)} false incident(s) in "
+        f"{_days(period)}"
     )
     for problem in found.problems:
         say(f"[yellow]![/] {escape(problem)}")

@@ -148,6 +148,8 @@ def _replay(
     for fold in folds(inside):
         left_out = {w.window for w in fold}
         rest = [w for w in inside if w.window not in left_out]
+        if not any(w.held.n for w in rest):
+            continue  # the only window there is would be judged by itself
         judged.append((recount(baseline, rest, terms.detectors), fold))
     if outside:
         judged.append((baseline, outside))
