@@ -34,8 +34,7 @@ def show_audit(name: str, info: BaselineInfo, found: Audit, length: timedelta, p
         f"[bold]{escape(name)}[/], baseline {info.id} ({info.start:%F %R} to {info.end:%F %R} UTC), windows of {length}"
     )
     out.print(
-        f"{_KEPT[found.kept]}: it leaves this collection {_number(found.allowed * per)} false incident(s) in "
-        f"{_days(period)}"
+        f"{_KEPT[found.kept]}: it leaves this collection {_incidents(found.allowed * per)} in {_days(period)}"
     )
     for problem in found.problems:
         say(f"[yellow]![/] {escape(problem)}")
@@ -51,8 +50,8 @@ def show_audit(name: str, info: BaselineInfo, found: Audit, length: timedelta, p
     out.print()
     out.print(_found_table(found))
     say(
-        f"A size counts when at least 95% of {found.runs} runs find it; of those with nothing laid in, "
-        f"{found.unprovoked} did."
+        f"A size counts when at least 95% of {found.runs} runs find it (>: the largest tried is not found); of those "
+        f"with nothing laid in, {found.unprovoked} found something."
     )
     for kind, why in found.untried.items():
         say(f"{kind.replace('_', ' ')}: not tried, {why}.")
@@ -61,6 +60,11 @@ def show_audit(name: str, info: BaselineInfo, found: Audit, length: timedelta, p
 def _days(period: timedelta) -> str:
     days = period / timedelta(days=1)
     return f"{days:g} days"
+
+
+def _incidents(count: float) -> str:
+    number = _number(count)
+    return f"{number} false incident{'' if number == '1' else 's'}"
 
 
 def _number(value: float) -> str:
@@ -82,7 +86,7 @@ def _table(title: str, first: str, *others: str) -> Any:
     )
     table.add_column(first, overflow="fold")
     for column in others:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
@@ -110,9 +114,9 @@ def _replays_table(found: Audit, per: float, period: timedelta) -> Any:
 
 
 def _replays(found: Audit) -> list[tuple[str, Replayed]]:
-    rows = [("history, by what lies outside it", found.history)]
+    rows = [("history", found.history)]
     if found.resampled is not None:
-        rows.append((f"resampled, by {found.resampled.watches} baselines", found.resampled))
+        rows.append((f"resampled ({found.resampled.watches} baselines)", found.resampled))
     return rows
 
 
@@ -120,19 +124,20 @@ def _levels_table(found: Audit) -> Any:
     from rich.markup import escape
 
     names = dict.fromkeys(level.level for level in found.levels)
-    columns = [f"p < {level}: {where}" for level in names for where in ("history", "resampled")]
+    columns = [f"p < {level}\n{where}" for level in names for where in ("history", "resampled")]
     table = _table("How often p is small in quiet windows", "stream", *columns)
     for stream in dict.fromkeys(level.stream for level in found.levels):
         cells = []
         for level in (x for x in found.levels if x.stream == stream):
             style = "[bold red]{}[/]" if level.broken else "{}"
-            cells += [style.format(_interval(level.history)), f"{level.resampled.share:.1%}"]
+            cells += [style.format(_interval(level.history)), f"{_number(100 * level.resampled.share)}%"]
         table.add_row(escape(stream), *cells)
     return table
 
 
 def _interval(share: Rate) -> str:
-    return f"{share.share:.1%} ({share.low:.1%} to {share.high:.1%})"
+    share_of_100, low, high = (_number(100.0 * x) for x in (share.share, share.low, share.high))
+    return f"{share_of_100}% ({low} to {high})"
 
 
 def _found_table(found: Audit) -> Any:
@@ -150,7 +155,7 @@ def _found_table(found: Audit) -> Any:
 
 def _size(found: Found, size: float | None) -> str:
     if size is None:
-        return f"not even {found.shift.unit.format(size=found.shift.sizes[-1])}"
+        return f"> {found.shift.unit.format(size=found.shift.sizes[-1])}"
     return found.shift.unit.format(size=size)
 
 
@@ -183,13 +188,7 @@ def as_dict(found: Audit, per: float) -> dict[str, Any]:
                 "what": each.shift.what,
                 "largest_tried": each.shift.sizes[-1],
                 "within": [
-                    {
-                        "windows": horizon,
-                        "size": size,
-                        "words": f"{each.shift.tell(size)}: found within {horizon} windows"
-                        if size is not None
-                        else f"{each.shift.tell(each.shift.sizes[-1])}: not found within {horizon} windows",
-                    }
+                    {"windows": horizon, "size": size, "words": _words(each, horizon, size)}
                     for horizon, size in each.smallest.items()
                 ],
                 "fired": list(each.fired),
@@ -198,6 +197,13 @@ def as_dict(found: Audit, per: float) -> dict[str, Any]:
         ],
         "untried": dict(found.untried),
     }
+
+
+def _words(found: Found, horizon: int, size: float | None) -> str:
+    within = f"found within {horizon} window{'' if horizon == 1 else 's'}"
+    if size is None:
+        return f"{found.shift.tell(found.shift.sizes[-1])}: not {within}"
+    return f"{found.shift.tell(size)}: {within}"
 
 
 def _replay_dict(replay: Replayed, per: float) -> dict[str, Any]:

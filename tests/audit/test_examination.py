@@ -61,6 +61,7 @@ def test_honest_charts_on_quiet_traffic_keep_the_budget(quiet: Quiet) -> None:
     assert (found.resampled.incidents.of, found.resampled.watches) == (720, 12)
     assert {level.stream for level in found.levels} == {"centroid_distance.queries", "spatial_kl.queries"}
     assert not any(level.broken for level in found.levels)
+    assert all(level.resampled.share < 1.5 * level.level for level in found.levels)
     assert [f.shift.name for f in found.found] == ["empty_answers"]
     assert found == look(quiet)  # the same seed, the same answer
     last = {what: (done, of) for what, done, of in told}

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from monitor.cli.audit import _quiet_windows
 from monitor.stats.intervals import clopper_pearson
+from tests.core_fakes import world
+from tests.core_fakes.bench import QUIET, make_bench
 
 Run = Callable[..., Any]
 
@@ -114,7 +117,7 @@ def test_a_span_in_drift_does_not_keep_the_budget(driftmon: Run, example: Any, d
         drifting,
     )
     assert (said.code, said.err) == (1, ""), said.out
-    assert "the budget is NOT kept: it leaves this collection 1 false incident(s) in 90 days" in said.out
+    assert "the budget is NOT kept: it leaves this collection 1 false incident in 90 days" in said.out
     assert "12 windows are too few to resample a year from" in said.out
     assert "does not keep its level" in said.out
     (row,) = [line for line in said.out.splitlines() if line.startswith("history")]
@@ -130,6 +133,26 @@ def test_without_a_baseline(driftmon: Run, example: Any, tmp_path: Path) -> None
     said = driftmon("audit", "-c", config)
     assert said.code == 2
     assert "has no baseline: run `driftmon baseline build example`" in said.err
+
+
+def test_windows_that_were_judged_quiet_since_join_those_of_the_baseline(tmp_path: Path) -> None:
+    made = make_bench(tmp_path, "docs")
+    made.traffic["docs"].drift.append((made.now + 8 * made.length, made.now + 12 * made.length))
+    start = made.now
+    made.pass_windows(12)
+    for _ in range(12):
+        made.tick()
+    info = made.store.active_baseline("docs")
+    assert info is not None
+    judged = {w.start: w.verdict.state for w in made.store.history("docs", start, made.now)}
+    assert set(judged.values()) == {"quiet", "drift"}
+    windows = _quiet_windows(made.store, info, made.length, None, None)
+    assert [w for w in windows if w.end <= info.end] == [world.span(i, made.length) for i in range(QUIET)]
+    assert {w.start for w in windows if w.start >= info.end} == {
+        moment for moment, state in judged.items() if state == "quiet"
+    }
+    asked = _quiet_windows(made.store, info, made.length, start.isoformat(), made.now.isoformat())
+    assert {w.start for w in asked} == set(judged)  # whoever names a span vouches for it
 
 
 @pytest.mark.parametrize(
