@@ -220,11 +220,14 @@ def _too_small(found: Sequence[Found], at_once: float) -> list[str]:
     if not questions or any(f.smallest[max(HORIZONS)] is not None for f in questions):
         return []
     least = min(f.least_log_p for f in questions)
-    told = (
-        f"no shift of the questions is found within {max(HORIZONS)} windows, however large: one window alone must say "
-        f"p < {math.exp(at_once):.1g}, and the least that these gave is {math.exp(least):.1g}; take longer windows, a "
-        "larger sample_size, more quiet history, or a larger budget"
-    )
+    told = f"no shift of the questions is found within {max(HORIZONS)} windows, however large"
+    if least <= at_once:
+        told += f", though some windows say p < {math.exp(least):.1g}: at some hours too few questions come; take longer windows"
+    else:
+        told += (
+            f": one window alone must say p < {math.exp(at_once):.1g}, and the least that these gave is "
+            f"{math.exp(least):.1g}; take longer windows, a larger sample_size, more quiet history, or a larger budget"
+        )
     return [told]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from monitor.audit import Audit, Terms, examination, examine
 from monitor.audit.examination import folds
+from monitor.audit.scene import stand_still
 from monitor.audit.shifts import SHIFTS
 from monitor.audit.watch import State
 from monitor.baseline import Baseline
@@ -122,7 +123,7 @@ def test_no_window_is_judged_by_data_that_contains_it(quiet: Quiet) -> None:
     history = [*quiet.windows, later]
     terms = Terms((spy,), THRESHOLD, 0.01)
     examination._replay(
-        quiet.baseline, quiet.span, history, examination.stand_still(quiet.baseline), terms, lambda *_: None
+        quiet.baseline, quiet.span, history, stand_still(quiet.baseline), terms, lambda *_: None
     )
     # What is measured for calibration sees half a day's baseline less a window; what is judged sees the whole half.
     judged = [(b, p) for b, p in spy.seen if "suite.replays" in p.counts]

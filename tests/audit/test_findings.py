@@ -132,5 +132,7 @@ def test_a_budget_that_asks_more_than_the_windows_can_give_is_told() -> None:
     told = problems(found=blind)
     assert "no shift of the questions is found within 24 windows, however large" in told
     assert "p < 1e-07, and the least that these gave is 0.002" in told
+    thin = problems(found=[replace(f, least_log_p=-40.0) for f in blind])
+    assert "though some windows say p < 4e-18: at some hours too few questions come" in thin
     seen_late = replace(blind[0], smallest={1: None, 4: None, 24: 0.5})
     assert problems(found=[seen_late, blind[1]]) == ""

@@ -8,6 +8,7 @@ import pytest
 
 from monitor.audit.scene import Scene, make_scene
 from monitor.audit.shifts import SHIFTS
+from monitor.records import FloatArray
 from monitor.stats.vector_pass import assign_cells
 from tests.audit.conftest import Quiet
 
@@ -52,7 +53,11 @@ def test_a_new_topic_lies_as_far_off_as_a_known_one_and_elsewhere(scene: Scene) 
 def test_a_variant_is_one_topic_in_all_windows_and_another_is_another(scene: Scene) -> None:
     lay = KINDS["new_topic"].window
     assert lay is not None
-    centre = lambda place, variant: lay(scene, place, 1.0, variant).queries.vectors.mean(axis=0)  # noqa: E731
+
+    def centre(place: int, variant: int) -> FloatArray:
+        rows = lay(scene, place, 1.0, variant).queries.vectors
+        return np.asarray(rows.mean(axis=0), dtype=np.float64)
+
     assert np.linalg.norm(centre(0, 1) - centre(5, 1)) < 0.1
     assert np.linalg.norm(centre(0, 1) - centre(0, 2)) > 0.3
 
