@@ -222,7 +222,8 @@ def _too_small(found: Sequence[Found], at_once: float) -> list[str]:
     least = min(f.least_log_p for f in questions)
     told = f"no shift of the questions is found within {max(HORIZONS)} windows, however large"
     if least <= at_once:
-        told += f", though some windows say p < {math.exp(least):.1g}: at some hours too few questions come; take longer windows"
+        told += f", though some windows say p < {math.exp(least):.1g}: at some hours too few questions come; take "
+        told += "longer windows"
     else:
         told += (
             f": one window alone must say p < {math.exp(at_once):.1g}, and the least that these gave is "
