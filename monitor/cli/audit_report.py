@@ -18,6 +18,9 @@ _KEPT = {
     "unproven": "[yellow]whether the budget is kept is not shown[/]",
 }
 
+MOST_NAMES = 2
+"""Streams that are named of those that opened incidents, the most frequent first."""
+
 
 def show_audit(name: str, info: BaselineInfo, found: Audit, length: timedelta, period: timedelta) -> None:
     """Print an audit: whether the budget is kept, why not, and what would be found."""
@@ -93,22 +96,18 @@ def _table(title: str, first: str, *others: str) -> Any:
 def _replays_table(found: Audit, per: float, period: timedelta) -> Any:
     from rich.markup import escape
 
-    table = _table(
-        "Quiet windows, judged",
-        "",
-        "windows",
-        "states",
-        "incidents",
-        f"in {_days(period)} (95%)",
-    )
+    columns = ("windows", "states", "incidents", f"in {_days(period)} (95%)", "by")
+    table = _table("Quiet windows, judged", "", *columns)
     for what, replay in _replays(found):
         share = replay.incidents
+        often = sorted(replay.fired, key=lambda key: -replay.fired[key])[:MOST_NAMES]
         table.add_row(
             what,
             f"{share.of}",
-            ", ".join(f"{count} {state}" for state, count in sorted(replay.states.items())),
-            escape(f"{share.count}" + (f" ({', '.join(replay.fired)})" if replay.fired else "")),
+            "\n".join(f"{count} {state}" for state, count in sorted(replay.states.items())),
+            f"{share.count}",
             f"{_number(share.share * per)} ({_number(share.low * per)} to {_number(share.high * per)})",
+            escape("\n".join(often)) or "-",
         )
     return table
 
@@ -149,7 +148,7 @@ def _found_table(found: Audit) -> Any:
     table = _table("The smallest shift that would be found within", "", *columns, "by")
     for each in found.found:
         sizes = [_size(each, each.smallest[h]) for h in HORIZONS]
-        table.add_row(f"… {each.shift.what}", *sizes, escape("\n".join(each.fired[:2])) or "-")
+        table.add_row(f"… {each.shift.what}", *sizes, escape("\n".join(each.fired[:MOST_NAMES])) or "-")
     return table
 
 

@@ -121,7 +121,7 @@ def test_a_span_in_drift_does_not_keep_the_budget(driftmon: Run, example: Any, d
     assert "12 windows are too few to resample a year from" in said.out
     assert "does not keep its level" in said.out
     (row,) = [line for line in said.out.splitlines() if line.startswith("history")]
-    assert "12 drift" in row or "drift" in row
+    assert " drift " in row
     assert "The smallest shift that would be found within" in said.out
     assert "… of the answers empty" in said.out
 

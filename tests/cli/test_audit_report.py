@@ -49,8 +49,8 @@ def test_it_is_told_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert "! chart.[red] does not keep its level" in out  # a third party's name is no markup
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "history 48 1 insufficient, 47 quiet 0 0 (0 to 160)" in lines
-    assert "resampled (12 baselines) 8760 160 drift, 8600 quiet 9 (chart.[red]) 2.2 (1 to 4.2)" in lines
+    assert "history 48 1 insufficient 0 0 (0 to 160) -" in lines
+    assert "resampled (12 baselines) 8760 160 drift 9 2.2 (1 to 4.2) chart.[red]" in lines
     assert "chart.[red] 11% (3.6 to 24) 4.9% 8.7% (2.4 to 21) 0.84%" in lines
     assert "… of the questions on a new topic > 100% 30% 5% chart.[red]" in lines
     assert "lost documents: not tried, there is no suite." in lines
