@@ -79,6 +79,8 @@ def fill(baseline: Baseline, parts: Sequence[WindowCounts]) -> Baseline:
         score_counts=whole.scores,
         empty_answers=(whole.empty, whole.answers),
         features={
-            name: replace(fitted, tally=whole.features[name]) for name, fitted in baseline.features.items()
+            name: replace(fitted, tally=whole.features[name])
+            for name, fitted in baseline.features.items()
+            if name in whole.features
         },
     )

@@ -135,7 +135,9 @@ def _errors(n: FloatArray, totals: FloatArray, weights: FloatArray, hours: np.nd
     rest = around[hours] - own * n
     good = rest > 0.0
     foretold = (summed[hours] - own[:, None] * totals) / np.where(good, rest, 1.0)[:, None]
-    foretold[~good] = totals.sum(axis=0) / max(1.0, float(n.sum()))
+    # An hour that no other window has is foretold by all others: no gain, no loss.
+    others = np.maximum(1.0, n.sum() - n)[~good]
+    foretold[~good] = (totals.sum(axis=0) - totals[~good]) / others[:, None]
     gaps = totals / np.maximum(n, 1.0)[:, None] - foretold
     errors: FloatArray = np.einsum("ij,ij->i", gaps, gaps)
     return errors

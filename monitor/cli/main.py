@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli import baselines, database, demonstration, explanation, setup, windows
+from monitor.cli import audit, baselines, database, demonstration, explanation, setup, windows
 from monitor.cli.entry import INTERRUPTED
 from monitor.cli.show import harmless
 from monitor.errors import DriftmonError
@@ -34,6 +34,7 @@ app.command("check")(setup.check)
 app.command("evaluate")(windows.evaluate)
 app.command("status")(windows.status)
 app.command("explain")(explanation.explain)
+app.command("audit")(audit.audit)
 app.command("run")(windows.run)
 app.command("demo")(demonstration.demo)
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_form_log_p, noise_factor, shift_law
+from monitor.baseline.law import dispersed_form_log_p, noise_factor, shift_law
 from monitor.profile import Profile
 from monitor.records import Reading
 

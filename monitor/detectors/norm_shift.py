@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from monitor.baseline.build import WindowData
 from monitor.baseline.frozen import Baseline
+from monitor.baseline.law import noise_factor
 from monitor.detectors.lacking import insufficient
-from monitor.detectors.law import noise_factor
 from monitor.detectors.squared_shift import judge_shift
 from monitor.profile import Profile
 from monitor.records import Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monitor.baseline.frozen import Dispersion
-from monitor.detectors.law import dispersed_log_p
+from monitor.baseline.law import dispersed_log_p
 
 _HALF = math.log(0.5)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p, noise_factor
+from monitor.baseline.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import psi

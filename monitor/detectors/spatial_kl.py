@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from monitor.baseline.frozen import Baseline
-from monitor.detectors.law import dispersed_log_p, noise_factor
+from monitor.baseline.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import js, kl

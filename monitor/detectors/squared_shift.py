@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monitor.baseline.frozen import Dispersion
-from monitor.detectors.law import dispersed_log_p
+from monitor.baseline.law import dispersed_log_p
 from monitor.stats.arrays import FloatArray
 from monitor.stats.spectrum import effective_number
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.baseline.frozen import Baseline
+from monitor.baseline.law import noise_factor
 from monitor.baseline.whitening import Whitening
 from monitor.detectors.lacking import insufficient
-from monitor.detectors.law import noise_factor
 from monitor.detectors.squared_shift import judge_shift
 from monitor.profile import Profile
 from monitor.records import Reading

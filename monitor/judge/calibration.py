@@ -13,8 +13,8 @@ from scipy import optimize
 from monitor.baseline.counts import WindowCounts, sum_counts
 from monitor.baseline.features import without as without_features
 from monitor.baseline.frozen import Baseline, Dispersion
+from monitor.baseline.law import dispersed_form_log_p, dispersed_log_p, shift_law
 from monitor.baseline.rhythm import match_hours, without
-from monitor.detectors.law import dispersed_form_log_p, dispersed_log_p, shift_law
 from monitor.judge.runner import measure_all
 from monitor.judge.spans import Span
 from monitor.profile import Profile, merge_all

@@ -111,3 +111,8 @@ def test_monday_is_the_first_day_of_the_week() -> None:
     assert world.START.weekday() == 0
     assert hour_of(world.START, 168) == 0
     assert hour_of(world.START + timedelta(days=6, hours=23), 168) == 167
+
+
+def test_one_day_has_no_rhythm() -> None:
+    """Every hour has one window only: whatever it was like, nothing foretells it."""
+    assert find_rhythm(world.build([daily(i) for i in range(24)])[1]) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.baseline import Dispersion
-from monitor.detectors.law import dispersed_log_p, noise_factor
+from monitor.baseline.law import dispersed_log_p, noise_factor
 from monitor.stats.null_laws import log_chi2_sf
 
 
