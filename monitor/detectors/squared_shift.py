@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monitor.baseline.frozen import Dispersion
-from monitor.baseline.law import dispersed_log_p
+from monitor.baseline.law import dispersed_form_log_p
 from monitor.stats.arrays import FloatArray
 from monitor.stats.spectrum import effective_number
 
@@ -27,19 +27,20 @@ def judge_shift(shift: float, weights: FloatArray, dispersion: Dispersion | None
     shift : float
         Not negative.
     weights : FloatArray
-        ``(k,)``, not negative; all zero (nothing ever varied) makes every shift certain.
+        ``(k,)``, not negative; where all are zero nothing ever varied, and nothing is decided.
     dispersion : Dispersion or None
         What calibration found.
 
     Notes
     -----
-    Satterthwaite's match of two moments: ``shift / sum(w) * d ~ chi2(d)``, ``d = (sum w)^2 / sum w^2``.
+    The tail of the weighted sum: :func:`monitor.stats.quadratic_form.log_weighted_chi2_sf`. The statistic is scaled to
+    a chi-square law of ``d = (sum w)^2 / sum w^2`` degrees, of the same mean and variance, for calibration.
 
     Examples
     --------
     >>> import numpy as np
     >>> judged = judge_shift(10.0, np.ones(10), None)
-    >>> judged.statistic, judged.dof, round(judged.log_p, 3)
+    >>> judged.statistic, judged.dof, round(judged.log_p, 2)
     (10.0, 10.0, -0.82)
     """
     total = float(weights.sum())
@@ -47,4 +48,4 @@ def judge_shift(shift: float, weights: FloatArray, dispersion: Dispersion | None
         return SquaredShift(0.0, 1.0, 0.0)
     dof = effective_number(weights)
     statistic = shift / total * dof
-    return SquaredShift(statistic, dof, dispersed_log_p(statistic, dof, dispersion))
+    return SquaredShift(statistic, dof, dispersed_form_log_p(shift / total, weights / total, dispersion))
