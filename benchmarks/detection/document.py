@@ -53,8 +53,8 @@ def by_stream(figures: Sequence[Figure]) -> list[str]:
 def by_detector(figures: Sequence[Figure]) -> list[str]:
     """Return what detectors found as one line per detector and one column per scenario, and the other figures.
 
-    A peer is ahead that finds more than our set from the same reference and raises no more false alarms than ours may; it
-    wins where our share is below its whole interval.
+    A peer is ahead that finds more than our set from the same reference and raises no more false alarms than ours
+    may; it wins where our share is below its whole interval.
     """
     found: dict[str, dict[str, Figure]] = defaultdict(dict)
     others = []
