@@ -54,7 +54,8 @@ def by_stream(figures: Sequence[Figure]) -> list[str]:
 def by_detector(figures: Sequence[Figure]) -> list[str]:
     """Return what detectors found as one line per detector and one column per scenario, and the other figures.
 
-    A peer wins that finds more than our set from the same reference, if it raises no more false alarms than ours may.
+    A peer is ahead that finds more than our set from the same reference and raises no more false alarms than ours
+    may; it wins where our share is below its whole interval.
     """
     found: dict[str, dict[str, Figure]] = defaultdict(dict)
     others = []
@@ -86,7 +87,8 @@ def _share(who: str, row: dict[str, Figure], scenario: str, ours: dict[str, Figu
     peer = who.partition(" ")[0] in PACKAGES
     honest = QUIET in row and row[QUIET].value <= MOST
     ahead = scenario != QUIET and scenario in ours and figure.value > ours[scenario].value
-    wins = " **wins**" if peer and honest and ahead else ""
+    sure = ahead and float(match["low"].rstrip("%")) / 100.0 > ours[scenario].value
+    wins = (" **wins**" if sure else " ahead") if peer and honest and ahead else ""
     return f"{figure.value:.0%} ({match['low']} to {match['high']}, {match['runs']}){wins}"
 
 

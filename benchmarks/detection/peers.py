@@ -25,9 +25,9 @@ from benchmarks.torture.report import figure
 M = 1000
 RUNS = 200
 """Runs that are drawn; how many of them a peer judges depends on its speed."""
-OUR_RUNS = 200
+OUR_RUNS = 160
 SECONDS: Mapping[str, float] = {
-    "alibi-detect MMDDrift": 420.0,
+    "alibi-detect MMDDrift": 390.0,
     "Evidently default (classifier)": 60.0,
     "alibi-detect KSDrift": 60.0,
     "Evidently ratio": 60.0,
@@ -41,7 +41,7 @@ CLASSIFIER = "Evidently default (classifier)"
 SPARSE = (SCENARIOS[2], SCENARIOS[5])
 """Scenarios without a yardstick: every fourth run is enough where a call costs seconds."""
 QUICK_RUNS, QUICK_M = 1, 300
-SIZES = {100: (40, 25), 300: (40, 25), 1000: (40, 25), 3000: (24, 25), 10_000: (24, 20)}
+SIZES = {100: (30, 25), 300: (30, 25), 1000: (30, 25), 3000: (20, 25), 10_000: (18, 20)}
 """Our false alarms: baselines and windows of each, per window size, when baselines are of one window."""
 WEEKS = {100: 5, 300: 5, 1000: 5, 3000: 6, 10_000: 6}
 """How many baselines of a week share as many windows."""

@@ -164,13 +164,15 @@ def test_the_table_says_where_a_peer_wins() -> None:
     rival, loud, mine = "frouros MMD 0.9", "Evidently mmd 0.7", "ours (same reference)"
     figures = [
         *(made(QUIET, who, value) for who, value in ((mine, 0.05), (rival, 0.04), (loud, 0.9))),
-        *(made(REWEIGHTED, who, value) for who, value in ((mine, 0.5), (rival, 0.6), (loud, 1.0))),
+        *(made(REWEIGHTED, who, value) for who, value in ((mine, 0.005), (rival, 0.05), (loud, 1.0))),
+        *(made("5% new topic", who, value) for who, value in ((mine, 0.04), (rival, 0.05))),
         Figure("ours: peak memory", 100.0, "MB", None, higher_is_better=False, command="c"),
     ]
     lines = document.by_detector(figures)
-    assert lines[0] == f"| 95% interval, runs | {QUIET} | {REWEIGHTED} |"
-    assert lines[2].endswith("| 50% (1.0% to 9.0%, 100) |")
-    assert lines[3] == "| frouros MMD 0.9 | 4% (1.0% to 9.0%, 100) | 60% (1.0% to 9.0%, 100) **wins** |"
+    assert lines[0] == f"| 95% interval, runs | {QUIET} | {REWEIGHTED} | 5% new topic |"
+    told = "(1.0% to 9.0%, 100)"
+    assert lines[2].endswith(f"| 4% {told} |")
+    assert lines[3] == f"| frouros MMD 0.9 | 4% {told} | 5% {told} **wins** | 5% {told} ahead |"
     assert "wins" not in lines[4]  # who always cries wolf has not seen it
     assert lines[-1] == "| ours: peak memory | 100 MB |  |  |"
 
