@@ -97,7 +97,7 @@ def test_a_sound_batch_is_read_by_columns_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(RowReader, "read", None)
     monkeypatch.setattr(batch, "read_each", None)
     reader = _reader({name: name for name in ("id", "at", "text", "vector", "hits", "scores")})
-    columns = [
+    columns: list[list[Any]] = [
         ["q1", "q2"],
         ["2026-03-02 00:00:00", "2026-03-02 00:01:00"],
         ["how?", "why?"],
