@@ -107,11 +107,7 @@ def read_hit_lists(
 ) -> tuple[list[tuple[str, ...]], list[list[Any] | None]]:
     """Return the document ids of each row, and the raw scores beside them if any."""
     lists = _lists([value for value in column if value is not None])
-    try:
-        plain = lists is not None and _are_ascii(map("".join, lists)) and all(map(all, lists))
-    except TypeError:  # ids that are no texts
-        plain = False
-    if lists is not None and plain:
+    if lists is not None and _are_ascii(map("".join, lists)) and all(map(all, lists)):
         return _spread(column, map(tuple, lists), ()), [None] * len(column)
     pairs = [pair or ((), None) for pair in read_each(lambda v: read_hits(v, hit_id, hit_score), column, odd)]
     return [ids for ids, _ in pairs], [scores for _, scores in pairs]
