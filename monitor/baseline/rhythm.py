@@ -17,8 +17,8 @@ EPOCH_WEEK = datetime(1970, 1, 5, tzinfo=UTC)
 """A Monday at midnight."""
 HOURS_A_DAY, HOURS_A_WEEK = 24, 168
 REACHES = (1.0, 2.0, 3.0, 6.0)
-LEAST_WEEKS = 3
-"""Fewer weeks cannot tell a weekday from what happened on one of them."""
+LEAST_PERIODS = 3
+"""Fewer days cannot tell an hour of the day, and fewer weeks no weekday, from what happened once."""
 STANDARD_ERRORS = 3.0
 """A rhythm is believed when it foretells windows better than none does by so many standard errors."""
 
@@ -39,9 +39,9 @@ def find_rhythm(counts: Sequence[WindowCounts]) -> Rhythm | None:
     n = np.array([c.n for c in counts], dtype=np.float64)
     totals = np.array([c.total for c in counts])
     plain = _errors(n, totals, np.ones((1, 1)), np.zeros(len(counts), dtype=int))
-    weeks = (counts[-1].window.end - counts[0].window.start).total_seconds() / (3600 * HOURS_A_WEEK)
+    hours_in_all = (counts[-1].window.end - counts[0].window.start).total_seconds() / 3600
     best: tuple[float, int, float] | None = None
-    for period in (HOURS_A_DAY, HOURS_A_WEEK) if weeks >= LEAST_WEEKS else (HOURS_A_DAY,):
+    for period in (p for p in (HOURS_A_DAY, HOURS_A_WEEK) if hours_in_all >= LEAST_PERIODS * p):
         hours = np.array([hour_of(c.window.start, period) for c in counts])
         for reach in REACHES:
             gain = plain - _errors(n, totals, kernel(period, reach), hours)

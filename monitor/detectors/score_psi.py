@@ -11,7 +11,6 @@ from monitor.baseline.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import psi
-from monitor.stats.null_laws import pearson_two_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,8 @@ class ScorePSI:
     -----
     ``PSI = sum (w - b) ln(w / b)`` over B bins with Jeffreys smoothing. Under no drift
     ``PSI / (1/N + 1/M) ~ chi2(B - 1)`` (Yurdakul and Naranjo 2020), so the folklore limit of 0.1 means nothing
-    without N and M: at N = M = 100 a quiet window exceeds it 77% of the time. That law holds in the body and is too
-    light in the far tail, where an empty bin's logarithm rules; so the p-value is that of Pearson's chi-square on the
-    same 2 x B table. One value per query: the k scores of one query are one observation.
+    without N and M: at N = M = 100 a quiet window exceeds it 77% of the time. One value per query: the k scores of
+    one query are one observation.
 
     Examples
     --------
@@ -80,11 +78,7 @@ class ScorePSI:
         index = psi(window, reference)
         noise = 1.0 / float(reference.sum()) + 1.0 / n
         dispersion = baseline.dispersion.get(self.key)
-        statistic, dof = pearson_two_samples(window, reference)
-        if dof < 1:
-            return Reading(
-                self.name, self.signal, 0.0, n, status="insufficient", effect_floor=self.effect_floor
-            )
+        statistic, dof = index / noise, float(len(reference) - 1)
         return Reading(
             detector=self.name,
             signal=self.signal,
@@ -92,8 +86,8 @@ class ScorePSI:
             n=n,
             log_p=dispersed_log_p(statistic, dof, dispersion),
             statistic=statistic,
-            dof=float(dof),
+            dof=dof,
             effect_floor=self.effect_floor,
-            effect=max(0.0, index - noise_factor(dispersion) * (len(reference) - 1) * noise),
+            effect=max(0.0, index - noise_factor(dispersion) * dof * noise),
             detail={"bins": float(len(reference))},
         )
