@@ -28,7 +28,7 @@ from monitor.baseline.window_profile import (
 )
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
-from monitor.judge.spans import Past, Span, longest, measure_spans
+from monitor.judge.spans import Past, Span, due_spans, longest, measure_spans
 from monitor.judge.verdict import judge
 from monitor.profile import Profile, merge_all
 from monitor.protocols import Detector, Embedder, Index, LogSource, SampledLog
@@ -128,8 +128,8 @@ def walk(
     profile, corpus_seen = profile_window(window, collection, baseline, sample, history.corpus_seen)
     of_these_hours = match_hours(baseline, [(window, 1.0)])
     readings = measure_all(collection.detectors, of_these_hours, profile)
-    if not late and (windows := longest(collection.spans, window)):
-        readings += measure_spans(collection.spans, baseline, window, profile, history.recent(windows - 1))
+    if not late and (spans := due_spans(collection.spans, baseline, window)):
+        readings += measure_spans(spans, baseline, window, profile, history.recent(longest(spans) - 1))
     idle = {s.key for s in collection.spans if not s.due(window)}
     evidence = history.evidence if late else update_evidence(history.evidence, readings, threshold, idle)
     verdict = judge(readings, evidence)

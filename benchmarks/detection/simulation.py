@@ -19,7 +19,7 @@ from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.config import CollectionConfig
 from monitor.judge.evidence import Budget, update_evidence
 from monitor.judge.runner import measure_all
-from monitor.judge.spans import Past, measure_spans
+from monitor.judge.spans import Past, due_spans, measure_spans
 from monitor.judge.verdict import judge
 from monitor.pipeline import Collection
 from monitor.profile import Profile, merge
@@ -101,7 +101,7 @@ class Watch:
         seen = profile(self.traffic, self.baseline, drawn)
         matched = match_hours(self.baseline, [(window, 1.0)])
         self.readings = measure_all(DETECTORS, matched, seen) + measure_spans(
-            SPANS, self.baseline, window, seen, self.past
+            due_spans(SPANS, self.baseline, window), self.baseline, window, seen, self.past
         )
         self.past.append(Past(window, seen))
         return self.judge(self.readings, {s.key for s in SPANS if not s.due(window)})

@@ -102,7 +102,9 @@ def recount(
     if not parts:
         return baseline
     held = [p.held for p in parts]
-    counted = replace(fill(baseline, held), dispersion={}, rhythm=find_rhythm(held))
+    # Drawn windows come twice: a twin foretells its like, and a rhythm would be seen where there is none.
+    rhythm = None if baseline.rhythm is None else find_rhythm(held)
+    counted = replace(fill(baseline, held), dispersion={}, rhythm=rhythm)
     return calibrate(counted, [p.profile for p in parts], held, detectors, spans)
 
 

@@ -10,7 +10,7 @@ from monitor.baseline.frozen import Baseline
 from monitor.baseline.rhythm import match_hours
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
-from monitor.judge.spans import Past, Span, longest, measure_spans
+from monitor.judge.spans import Past, Span, due_spans, measure_spans
 from monitor.judge.verdict import judge
 from monitor.profile import Profile
 from monitor.protocols import Detector
@@ -54,8 +54,8 @@ class Watch:
             start = before.past[-1].window.end
             now = replace(now, start=start, end=start + now.length)
         readings = self._measure(seen)
-        if longest(self.spans, now):
-            readings += measure_spans(self.spans, self.baseline, now, seen.profile, before.past)
+        if spans := due_spans(self.spans, self.baseline, now):
+            readings += measure_spans(spans, self.baseline, now, seen.profile, before.past)
         idle = {s.key for s in self.spans if not s.due(now)}
         evidence = update_evidence(before.evidence, readings, self.threshold, idle)
         verdict = judge(readings, evidence)

@@ -79,15 +79,20 @@ class Past:
     profile: Profile
 
 
-def longest(spans: Sequence[Span], window: Window) -> int:
-    """Return how many windows the longest span that is due takes; 0 where none is."""
-    return max((span.windows for span in spans if span.due(window)), default=0)
+def due_spans(spans: Sequence[Span], baseline: Baseline, window: Window) -> tuple[Span, ...]:
+    """Return the spans that are measured in this window: it is their turn, and quiet history says how they scatter."""
+    return tuple(s for s in spans if s.key in baseline.dispersion and s.due(window))
+
+
+def longest(spans: Sequence[Span]) -> int:
+    """Return how many windows the longest span takes; 0 where there is none."""
+    return max((span.windows for span in spans), default=0)
 
 
 def measure_spans(
     spans: Sequence[Span], baseline: Baseline, window: Window, profile: Profile, past: Sequence[Past]
 ) -> tuple[Reading, ...]:
-    """Return the readings of the spans that are due and calibrated.
+    """Return the readings of spans that are due.
 
     Parameters
     ----------
@@ -95,7 +100,7 @@ def measure_spans(
         Earlier windows of the same baseline, in any order; those outside a span are left out of it.
     """
     readings: list[Reading] = []
-    for windows in sorted({s.windows for s in spans if s.due(window)}):
+    for windows in sorted({s.windows for s in spans}):
         first = window.end - windows * window.length
         parts = [
             p for p in past if first <= p.window.start < window.start and p.profile.basis == profile.basis
@@ -103,6 +108,6 @@ def measure_spans(
         merged = merge_all(profile.basis, [*(p.profile for p in parts), profile])
         weights = [(p.window, float(p.profile.count("queries.n"))) for p in parts]
         matched = match_hours(baseline, [*weights, (window, float(profile.count("queries.n")))])
-        of_length = [s for s in spans if s.windows == windows and s.key in baseline.dispersion]
+        of_length = [s for s in spans if s.windows == windows]
         readings += measure_all(of_length, matched, merged)
     return tuple(readings)

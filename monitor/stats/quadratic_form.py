@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy import optimize, special
 
 from monitor.stats.arrays import FloatArray
 
+_LARGEST = 1e200
+"""In units of the largest weight: beyond it there is nothing to tell from infinity."""
 _NEAR_MEAN = 1e-4
 """Signed roots below it: the saddlepoint formula is 0/0 at the mean, where its limit is used instead."""
 
@@ -20,7 +21,7 @@ def log_weighted_chi2_sf(x: float, weights: FloatArray, noise_dof: float = math.
     Parameters
     ----------
     x : float
-        The statistic; values <= 0 give 0.0 (p = 1), infinity gives ``-inf``.
+        The statistic; values <= 0 give 0.0 (p = 1), infinity (and beyond 1e200 weights) gives ``-inf``.
     weights : FloatArray
         ``(k,)``, >= 0, not all 0.
     noise_dof : float
@@ -45,9 +46,9 @@ def log_weighted_chi2_sf(x: float, weights: FloatArray, noise_dof: float = math.
     --------
     >>> from scipy import stats
     >>> exact = stats.chi2.logsf(60.0, 30)
-    >>> abs(log_weighted_chi2_sf(60.0, np.ones(30)) - exact) < 1e-3
+    >>> bool(abs(log_weighted_chi2_sf(60.0, np.ones(30)) - exact) < 1e-3)
     True
-    >>> abs(log_weighted_chi2_sf(2.0, np.full(30, 1 / 30), 40.0) - stats.f.logsf(2.0, 30, 40)) < 5e-3
+    >>> bool(abs(log_weighted_chi2_sf(2.0, np.full(30, 1 / 30), 40.0) - stats.f.logsf(2.0, 30, 40)) < 5e-3)
     True
     """
     w = np.asarray(weights, dtype=np.float64)
@@ -58,7 +59,7 @@ def log_weighted_chi2_sf(x: float, weights: FloatArray, noise_dof: float = math.
         raise ValueError("the statistic is not a number; a mean or a count that it rests on is not finite")
     if x <= 0.0:
         return 0.0
-    if math.isinf(x):
+    if x > _LARGEST * float(w.max()):
         return -math.inf
     # One scale for everything: the largest weight is 1, so that the saddlepoint lies below 1/2.
     scale = float(w.max())
@@ -68,18 +69,15 @@ def log_weighted_chi2_sf(x: float, weights: FloatArray, noise_dof: float = math.
 def _log_tail(w: FloatArray, x: float, noise_dof: float) -> float:
     known = math.isinf(noise_dof)
     pull = 0.0 if known else 2.0 * x / noise_dof
-
-    def slope(s: float) -> float:
-        return float(np.sum(w / (1.0 - 2.0 * s * w))) - x / (1.0 + pull * s)
-
-    s = _saddlepoint(slope, pull)
-    shrunk = w / (1.0 - 2.0 * s * w)
+    gap = _saddlepoint(w, x, pull)
+    s = 0.5 - gap
+    shrunk = w / (1.0 - w + 2.0 * gap * w)
     strained = pull / (1.0 + pull * s)
     # noise_dof * strained^2 tends to 0 as the scale becomes known, and is 0 there.
     curvature = 2.0 * float(np.sum(shrunk**2)) + (0.0 if known else 0.5 * noise_dof * strained**2)
     skewness = 8.0 * float(np.sum(shrunk**3)) - (0.0 if known else noise_dof * strained**3)
     noise = x * s if known else 0.5 * noise_dof * math.log1p(pull * s)
-    cumulant = -0.5 * float(np.sum(np.log1p(-2.0 * s * w))) - noise
+    cumulant = -0.5 * float(np.sum(np.log(1.0 - w + 2.0 * gap * w))) - noise
     root = math.copysign(math.sqrt(max(0.0, -2.0 * cumulant)), s)
     if abs(root) < _NEAR_MEAN:
         return math.log(0.5 - (skewness / (6.0 * curvature**1.5) + root) / math.sqrt(2.0 * math.pi))
@@ -92,18 +90,22 @@ def _log_tail(w: FloatArray, x: float, noise_dof: float) -> float:
     return min(0.0, density + math.log(mills + correction))
 
 
-def _saddlepoint(slope: Callable[[float], float], pull: float) -> float:
-    """Return the root of a slope that rises between its poles, ``-1 / pull`` (or minus infinity) and 1/2."""
-    if slope(0.0) <= 0.0:
-        gap = 0.25
-        while slope(0.5 - gap) < 0.0:
-            gap /= 4.0
-        return float(optimize.brentq(slope, 0.0, 0.5 - gap, xtol=1e-15, rtol=1e-14))
-    pole = -1.0 / pull if pull > 0.0 else -math.inf
-    low = -1.0 if math.isinf(pole) else pole / 2.0
-    while slope(low) > 0.0:
-        low = low * 4.0 if math.isinf(pole) else pole - (pole - low) / 4.0
-    return float(optimize.brentq(slope, low, 0.0, xtol=1e-15, rtol=1e-14))
+def _saddlepoint(w: FloatArray, x: float, pull: float) -> float:
+    """Return how far the root of the slope lies below its pole 1/2: so it keeps its digits, however near it is."""
+
+    def slope(log_gap: float) -> float:
+        gap = math.exp(log_gap)
+        return float(np.sum(w / (1.0 - w + 2.0 * gap * w))) - x / (1.0 + pull * (0.5 - gap))
+
+    # At the near end the largest weight alone, 1 / (2 gap), is more than x.
+    near = math.log(0.25 / max(1.0, x))
+    if slope(math.log(0.5)) <= 0.0:
+        return math.exp(float(optimize.brentq(slope, near, math.log(0.5), xtol=1e-14, rtol=1e-14)))
+    pole = 0.5 + 1.0 / pull if pull > 0.0 else math.inf
+    far = min(1.0, 0.5 + 0.5 / pull) if pull > 0.0 else 1.0
+    while slope(math.log(far)) > 0.0:
+        far = pole - (pole - far) / 4.0 if pull > 0.0 else 4.0 * far
+    return math.exp(float(optimize.brentq(slope, math.log(0.5), math.log(far), xtol=1e-14, rtol=1e-14)))
 
 
 def with_effective_dimensions(weights: FloatArray, dof: float) -> FloatArray:
