@@ -50,6 +50,7 @@ from monitor.records import (
     Window,
 )
 from monitor.reservoir import Reservoir
+from monitor.stats.sampling import hash_ids
 
 DEPTH = 4
 """The suite is replayed this many times K deep."""

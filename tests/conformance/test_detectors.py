@@ -158,6 +158,13 @@ def test_the_same_input_gives_the_same_reading_and_is_left_as_it_was(detector: D
     assert (codec.pack(baseline), profile.pack()) == before
 
 
+def add_wholes(scalars: dict[str, int], draw: st.DrawFn) -> None:
+    """What is a part of something has as much of that, or more."""
+    for part, whole in PARTS.items():
+        if part in scalars:
+            scalars[whole] = scalars[part] + draw(st.integers(0, 500))
+
+
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     """Any profile that a pipeline could have measured, from nothing at all to a great many records."""
@@ -181,9 +188,7 @@ def profiles(draw: st.DrawFn) -> Profile:
     scalars = {name: draw(st.integers(0, 10**6)) for name in draw(st.sets(st.sampled_from(SCALARS)))}
     if "corpus.changed" in scalars:  # of the documents that were found again
         scalars["corpus.kept"] = scalars["corpus.changed"] + draw(st.integers(0, 500))
-    for part, whole in PARTS.items():
-        if part in scalars:
-            scalars[whole] = scalars[part] + draw(st.integers(0, 500))
+    add_wholes(scalars, draw)
     counts = {name: np.array([value], dtype=np.int64) for name, value in scalars.items()}
     for name, edges in baseline.score_edges.items():
         if draw(st.booleans()):
