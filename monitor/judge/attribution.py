@@ -169,7 +169,9 @@ def _corpus_growth(f: Findings) -> Cause | None:
     if not outgrown and not crowded and not (scores and not asked) and not (asked and f.new >= GROWTH_ASKED):
         return None
     rests_on = outgrown or ((TURNOVER,) if f.measured(TURNOVER) else (STORED,))
-    return Cause("corpus_growth", 0.8, (*rests_on, *crowded, *scores, *asked))
+    # That it is growth and no shift rests on the test of the new documents.
+    sure = 0.8 if f.newcomers_alike else 0.5
+    return Cause("corpus_growth", sure, (*rests_on, *crowded, *scores, *asked))
 
 
 def _questions(f: Findings) -> Cause | None:

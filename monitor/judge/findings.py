@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ COMMON_STEP = 0.1
 """Squared mean step of changed vectors over their spread from which another model took it, not another cut."""
 ELSEWHERE = 0.5
 """Divergence in nats of the new documents' places from which they are about something else."""
+ALIKE_LOG_P = math.log(0.01)
+"""New documents whose test gives less than this are not called like the old ones."""
 LOST = 0.1
 """Share of documents that are gone from which an index has lost a part."""
 CANARY = "canary.canary"
@@ -83,6 +86,15 @@ class Findings:
     def gone(self) -> float:
         """Share of the baseline's sample that is gone."""
         return self.detail(TURNOVER, "gone_share", self.detail(STORED, "gone_share"))
+
+    @property
+    def newcomers_alike(self) -> bool:
+        """Whether new documents were tested in this window, and nothing set them apart from the old ones.
+
+        They are tested once, so that a shift may be plain in its window and its stream not fire.
+        """
+        tested = [self.readings[key] for key in CORPUS_CHARTS if self.measured(key)]
+        return bool(tested) and all((r.log_p or 0.0) > ALIKE_LOG_P for r in tested)
 
     @property
     def strange(self) -> bool:

@@ -330,3 +330,12 @@ def test_places_alone_prove_no_other_model() -> None:
     by_place = attribute((FOREIGN, *CORPUS), window(new=0.2, told_by="place"))
     assert by_text[0].confidence > 0.9
     assert max(c.confidence for c in by_place) <= 0.5
+
+
+def test_growth_is_sure_where_the_new_documents_were_found_alike() -> None:
+    alike = window(new=0.25)
+    apart = [replace(r, log_p=-8.0) if r.key in CORPUS else r for r in alike]
+    untested = window(new=0.25, without=CORPUS)
+    sure, suspicious, unknown = (attribute((TURNOVER,), w)[0] for w in (alike, apart, untested))
+    assert sure.name == suspicious.name == unknown.name == "corpus_growth"
+    assert suspicious.confidence == unknown.confidence == 0.5 < sure.confidence
