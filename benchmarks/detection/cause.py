@@ -68,7 +68,7 @@ def follow(task: Task) -> Told:
 
     A window whose data cannot be believed opens no incident; its cause is told with the window and counts as well.
     """
-    make = (CAUSES | BESIDE)[task.cause]
+    make = {**CAUSES, **BESIDE}[task.cause]
     number = [*CAUSES, *BESIDE].index(task.cause)
     rng = np.random.default_rng([number, task.run, len(task.corpus), len(task.model)])
     day = task.run % DAYS
@@ -76,7 +76,8 @@ def follow(task: Task) -> Told:
     world = make(here, rng)
     first = 1000 + WINDOWS * task.run
     history, standing = world.history(rng, first), None
-    opened, opened_at, told = "silent", 0, ()
+    opened, opened_at = "silent", 0
+    told: tuple[str, ...] = ()
     for step in range(WINDOWS):
         entries, index = world.at(here, first + step, step)
         outcome = walk(

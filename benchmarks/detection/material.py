@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -129,9 +129,13 @@ def _vectors(corpus: str, model: Model, rows: Sequence[dict[str, Any]]) -> dict[
     if not has_models():
         return _shipped(model, rows, texts)
     return {
-        part: unit(kept(f"cause-{corpus}-{model}-{part}", lambda given=given: load_model(model)(given)))
+        part: unit(kept(f"cause-{corpus}-{model}-{part}", partial(_embed, model, given)))
         for part, given in texts.items()
     }
+
+
+def _embed(model: Model, texts: Sequence[str]) -> VectorArray:
+    return load_model(model)(texts)
 
 
 def _shipped(

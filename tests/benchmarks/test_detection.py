@@ -18,7 +18,7 @@ from benchmarks.detection.campaign import upper_bound
 from benchmarks.detection.pool import load_pool
 from benchmarks.detection.simulation import Watch
 from benchmarks.detection.traffic import TURNS, Traffic
-from benchmarks.detection.worlds import CAUSES
+from benchmarks.detection.worlds import BESIDE, CAUSES
 from benchmarks.figures import Figure
 from monitor.judge import attribution
 from monitor.records import Reading
@@ -104,7 +104,7 @@ def test_causes_are_named() -> None:
     assert value(figures, "2 to 15% of the documents edited") == 0.0
     table = document.confusion_table([Figure(**f) for f in figures])
     assert table[0].startswith("| what happened | empty_results |")
-    assert len(table) == 2 + len(CAUSES) + len(cause.BESIDE)
+    assert len(table) == 2 + len(CAUSES) + len(BESIDE)
 
 
 def test_every_cause_that_the_attribution_knows_is_simulated() -> None:

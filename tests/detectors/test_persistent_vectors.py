@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from monitor.detectors.persistent_vectors import PersistentVectors
 from monitor.profile import Profile, counts_profile, merge
-from monitor.records import FloatArray, Reading
+from monitor.records import Reading
 from tests.core_fakes import world
 
 
@@ -53,7 +55,7 @@ def test_too_few_documents_found_again_are_insufficient() -> None:
     assert measure(look(kept=0)).status == "insufficient"
 
 
-def moved(steps: FloatArray, kept: int = 200) -> Reading:
+def moved(steps: NDArray[Any], kept: int = 200) -> Reading:
     """The look at documents of which some moved by these steps ``(m, d)``."""
     baseline = world.full_baseline()
     spread = replace(baseline.populations["corpus"], spread=0.64, effective_dimensions=float(world.D))

@@ -54,7 +54,7 @@ def run(collection: Collection, first: int, count: int, baseline: Baseline | Non
     for number in range(first, first + count):
         outcome = step(collection, number, history, baseline)
         outcomes.append(outcome)
-        history = History(outcome.evidence or (), outcome.corpus_seen, outcome.ingest)
+        history = History(outcome.evidence or (), outcome.corpus_seen, ingest=outcome.ingest)
     return outcomes
 
 
@@ -343,7 +343,7 @@ def test_evidence_and_incident_end_after_a_roll_back() -> None:
     for number in range(101, 105):
         outcome = step(rag.Service(log(number)).collection(), number, history)
         states.append(outcome.verdict.state)
-        history = History(outcome.evidence or (), outcome.corpus_seen, outcome.ingest)
+        history = History(outcome.evidence or (), outcome.corpus_seen, ingest=outcome.ingest)
     assert states == ["drift", "drift", "quiet", "quiet"]
     assert not any(e.firing for e in history.evidence)
 
