@@ -51,7 +51,16 @@ def sample(index: Index, n: int) -> CorpusSample:
         raise _refusal(name, f"says that it holds {size!r:.40} documents")
     # Who has no document has no dimension either.
     vectors = _rows(corpus.vectors, len(ids), name, "document") if ids else np.zeros((0, 0), np.float32)
-    return CorpusSample(tuple(ids), vectors, max(int(size), len(ids)))
+    texts = getattr(corpus, "texts", None)
+    if texts is not None and (
+        not isinstance(texts, Sequence)
+        or len(texts) != len(ids)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise _refusal(name, "gave texts that are not one text per document")
+    return CorpusSample(
+        tuple(ids), vectors, max(int(size), len(ids)), None if texts is None else tuple(texts)
+    )
 
 
 def _rows(value: Any, n: int, name: str, of: str) -> VectorArray:

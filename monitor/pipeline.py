@@ -18,6 +18,8 @@ from monitor import answers
 from monitor.baseline.build import WindowData
 from monitor.baseline.features import needed, profile_features
 from monitor.baseline.frozen import Baseline, SuiteReference
+from monitor.baseline.index_look import profile_reported_scores
+from monitor.baseline.ingest import profile_ingest, skip_ingest, watch_ingest
 from monitor.baseline.rhythm import match_hours
 from monitor.baseline.window_profile import (
     profile_canaries,
@@ -26,15 +28,17 @@ from monitor.baseline.window_profile import (
     profile_queries,
     profile_suite,
 )
+from monitor.documents import embed_documents_again, look_at_index
 from monitor.judge.evidence import update_evidence
 from monitor.judge.runner import measure_all
 from monitor.judge.spans import Past, Span, due_spans, longest, measure_spans
 from monitor.judge.verdict import judge
-from monitor.profile import Profile, merge_all
+from monitor.profile import Profile, merge, merge_all
 from monitor.protocols import Detector, Embedder, Index, LogSource, SampledLog
 from monitor.records import (
     Direction,
     Evidence,
+    Ingest,
     JudgedQuery,
     Metric,
     Outcome,
@@ -46,6 +50,7 @@ from monitor.records import (
     Window,
 )
 from monitor.reservoir import Reservoir
+from monitor.stats.sampling import hash_ids
 
 DEPTH = 4
 """The suite is replayed this many times K deep."""
@@ -78,7 +83,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What earlier windows left behind: evidence per stream, the hashes of documents already seen, and profiles.
+    """What earlier windows left behind: evidence per stream, documents already seen, profiles, when documents arrived.
 
     ``recent`` returns the profiles of up to so many windows just before this one, of the same baseline.
     """
@@ -86,6 +91,7 @@ class History:
     evidence: tuple[Evidence, ...] = ()
     corpus_seen: NDArray[np.uint64] | None = None
     recent: Callable[[int], Sequence[Past]] = lambda _: ()
+    ingest: Ingest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ def walk(
     *,
     threshold: float,
     late: bool = False,
+    backfill: bool = False,
     stopwatch: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Walk one window from its log to its verdict.
@@ -117,6 +124,8 @@ def walk(
         Log evidence at which a stream fires; the deployment's budget decides it.
     late : bool
         A late window is measured and kept, and never rewrites evidence.
+    backfill : bool
+        A window made up long after its end: the index that is looked at is today's, so nothing is learnt of arrivals.
 
     Raises
     ------
@@ -126,6 +135,11 @@ def walk(
     started = stopwatch()
     sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
     profile, corpus_seen = profile_window(window, collection, baseline, sample, history.corpus_seen)
+    if late or backfill:
+        ingest = skip_ingest(history.ingest, window)
+    else:
+        ingest = watch_ingest(history.ingest, window, profile)
+        profile = merge(profile, profile_ingest(baseline.basis, ingest, window))
     of_these_hours = match_hours(baseline, [(window, 1.0)])
     readings = measure_all(collection.detectors, of_these_hours, profile)
     if not late and (spans := due_spans(collection.spans, baseline, window)):
@@ -143,6 +157,7 @@ def walk(
         evidence=None if late else evidence,
         corpus_seen=None if late else corpus_seen,
         duration=stopwatch() - started,
+        ingest=None if late else ingest,
     )
 
 
@@ -153,7 +168,10 @@ def hand_on(outcome: Outcome, history: History, windows: int = 31) -> History:
     """
     past = (*history.recent(windows - 1), Past(outcome.window, Profile.unpack(outcome.profile)))
     return History(
-        outcome.evidence or (), outcome.corpus_seen, lambda count: past[max(0, len(past) - count) :]
+        outcome.evidence or (),
+        outcome.corpus_seen,
+        lambda count: past[max(0, len(past) - count) :],
+        outcome.ingest,
     )
 
 
@@ -181,14 +199,22 @@ def profile_window(
     if live is not None and canary is not None and len(collection.canaries) == len(canary.vectors):
         parts.append(profile_canaries(baseline, answers.embed(live, collection.canaries)))
     dimension = baseline.dimension
+    corpus, stored = None, None
     if collection.index is not None and baseline.corpus is not None:
         seen = baseline.corpus.hashes if corpus_seen is None else corpus_seen
         corpus = answers.sample(collection.index, collection.corpus_sample)
         profile, corpus_seen = profile_corpus(baseline, corpus, seen)
         parts.append(profile)
+        parts.append(profile_reported_scores(baseline, sample, queries.ids, queries.vectors, corpus))
+        if corpus.texts is not None:
+            fresh = ~np.isin(hash_ids(corpus.ids), baseline.corpus.hashes)
+            parts.append(embed_documents_again(live, baseline, corpus, fresh))
         dimension = corpus.vectors.shape[1] if corpus.ids else dimension
     if collection.index is not None and baseline.suite is not None:
-        parts.append(replay_suite(collection, collection.index, baseline, dimension))
+        stored, replay = replay_suite(collection, collection.index, baseline, dimension)
+        parts.append(replay)
+    if collection.index is not None and corpus is not None:
+        parts.append(look_at_index(collection.index, baseline, corpus, stored))
     return merge_all(baseline.basis, parts), corpus_seen
 
 
@@ -230,15 +256,17 @@ def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | No
     return QueryVectors(vectors, ids, len(sample.records) - len(logged), len(logged) - len(ids))
 
 
-def replay_suite(collection: Collection, index: Index, baseline: Baseline, dimension: int) -> Profile:
-    """Return the profile of the reference suite, asked with live embeddings and again with the stored vectors.
+def replay_suite(
+    collection: Collection, index: Index, baseline: Baseline, dimension: int
+) -> tuple[Ranking | None, Profile]:
+    """Return the answers to the suite's stored vectors, and the profile of these and of live embeddings.
 
     The second answer is the control: what it loses too is not the query model's doing. ``dimension`` is that of the
     index now: it answers nothing to vectors of another, and that is what its users see as well.
     """
     suite = baseline.suite
     if suite is None:
-        return Profile(baseline.basis)
+        return None, Profile(baseline.basis)
 
     def ask(vectors: VectorArray) -> Ranking:
         if vectors.shape[1] == dimension:
@@ -248,8 +276,9 @@ def replay_suite(collection: Collection, index: Index, baseline: Baseline, dimen
     stored = ask(suite.vectors)
     vectors = _embed_suite(collection, suite)
     if vectors is None or np.array_equal(vectors, suite.vectors):
-        return profile_suite(baseline, stored, stored)  # not a bit has changed: the control is the answer
-    return profile_suite(baseline, ask(vectors), stored)
+        # Not a bit has changed: the control is the answer.
+        return stored, profile_suite(baseline, stored, stored)
+    return stored, profile_suite(baseline, ask(vectors), stored)
 
 
 def _embed_suite(collection: Collection, suite: SuiteReference) -> VectorArray | None:

@@ -116,12 +116,14 @@ class CorpusSample:
     """A bottom-k sample of an index: ids, their vectors ``(n, d)`` float32, and the corpus size.
 
     The ids are those with the smallest 64-bit hash (:func:`monitor.stats.sampling.hash_id`), in hash order, so
-    that two samples of the same corpus agree and a new id below the largest hash is really new.
+    that two samples of the same corpus agree and a new id below the largest hash is really new. ``texts`` are the
+    documents' texts in the same order, "" for one that has none, where the index can give them.
     """
 
     ids: tuple[str, ...]
     vectors: VectorArray
     size: int
+    texts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +242,29 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Ingest:
+    """When documents arrive, as the windows so far have seen it: in the time of the windows, not of any clock.
+
+    ``size`` and ``new`` are the documents in the index and those new since the baseline at the last look; ``newest`` is
+    the end of the last window that saw one arrive, ``since`` that of the first look. ``gaps`` counts the times between
+    arrivals, ``longest`` is the longest of them in seconds.
+    """
+
+    since: datetime
+    newest: datetime
+    size: int
+    new: int
+    gaps: int = 0
+    longest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """All that one window's walk produced; committed as one piece or not at all.
 
     ``profile`` is the packed mergeable profile; ``evidence`` the state after this window (None for a late
     window, which never rewrites evidence); ``corpus_seen`` the 64-bit hashes of the corpus sample that later
-    windows call known.
+    windows call known, and ``ingest`` when documents arrived.
     """
 
     window: Window
@@ -257,6 +276,7 @@ class Outcome:
     evidence: tuple[Evidence, ...] | None
     corpus_seen: NDArray[np.uint64] | None
     duration: float = 0.0
+    ingest: Ingest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,12 @@ from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowDa
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.counts import WindowCounts, count_window, fill
 from monitor.baseline.features import add_features, needed, profile_features, tally_features
+from monitor.baseline.index_look import profile_reported_scores
+from monitor.baseline.newcomers import describe_newcomers
+from monitor.baseline.ordinary import describe_ordinary
 from monitor.baseline.rhythm import find_rhythm
 from monitor.baseline.window_profile import has_direction, profile_log, profile_queries
+from monitor.documents import embed_documents_again, look_at_index
 from monitor.errors import BaselineError
 from monitor.judge.calibration import LEAST_WINDOWS, calibrate, find_change
 from monitor.pipeline import DEPTH, Collection, query_vectors, sample_log
@@ -100,6 +104,8 @@ def take_baseline(
     held = [counted[w][0] for w in sorted(counted)]
     baseline = fill(fitted, held)
     baseline = replace(baseline, rhythm=find_rhythm(held))
+    ordinary = [counted[w][1] for w in sorted(counted)]
+    baseline = _describe_ordinary(collection, baseline, data, ordinary, corpus)
     baseline = calibrate(
         baseline, [counted[w][1] for w in sorted(counted)], held, collection.detectors, collection.spans
     )
@@ -167,6 +173,23 @@ def _doubts(collection: Collection, baseline: Baseline, held: Sequence[WindowCou
             "choose a span on either side of it (--start, --end)"
         )
     return notes
+
+
+def _describe_ordinary(
+    collection: Collection,
+    baseline: Baseline,
+    data: Sequence[WindowData],
+    profiles: Sequence[Profile],
+    corpus: CorpusSample | None,
+) -> Baseline:
+    """Return the baseline with the rates at which logs, scores and answers deviate in quiet times anyway."""
+    if collection.index is None or corpus is None:
+        return describe_ordinary(baseline, profiles, ())
+    looks = [profile_reported_scores(baseline, w.sample, w.ids, w.vectors, corpus) for w in data]
+    looks.append(look_at_index(collection.index, baseline, corpus))
+    old = np.ones(len(corpus.ids), dtype=np.bool_)
+    looks.append(embed_documents_again(collection.live_embedder, baseline, corpus, old))
+    return describe_newcomers(describe_ordinary(baseline, profiles, looks), corpus)
 
 
 def spread_evenly(windows: Sequence[Window], most: int) -> list[Window]:

@@ -31,6 +31,12 @@ DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("centroid_distance", {"signal": "corpus"}),
     ("spatial_kl", {"signal": "corpus"}),
     ("persistent_vectors", {}),
+    ("foreign_vectors", {}),
+    ("corpus_turnover", {}),
+    ("ingest_gap", {}),
+    ("index_recall", {}),
+    ("reported_scores", {}),
+    ("log_shape", {}),
     ("recall_at_k", {"signal": "suite"}),
     ("era_recall", {"signal": "suite"}),
     ("era_recall", {"signal": "index"}),
@@ -41,6 +47,10 @@ SPANNED = frozenset({"centroid_distance.queries", "spatial_kl.queries"})
 """Streams that look at several windows together as well: small drift of the questions adds up there."""
 _NEEDS_INDEX = frozenset({"corpus", "suite", "index"})
 _NEEDS_SUITE = frozenset({"suite", "index"})
+_ASKS_DOCUMENTS = frozenset({"index_recall"})
+"""What looks at the index without a suite as well."""
+_READS_DOCUMENTS = frozenset({"reported_scores"})
+"""What looks at another signal and needs the index' documents for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,9 @@ def wire_detectors(
             continue
         detector = cast("Detector", build_named("detectors", name, {**given, **chosen}, f"{path}.{name}"))
         signal = detector.signal
-        if (signal in _NEEDS_INDEX and not index) or (signal in _NEEDS_SUITE and not suite):
+        if (signal in _NEEDS_INDEX or detector.name in _READS_DOCUMENTS) and not index:
+            continue
+        if signal in _NEEDS_SUITE and not suite and detector.name not in _ASKS_DOCUMENTS:
             continue
         if signal == "canary" and not canaries:
             continue

@@ -139,3 +139,15 @@ def test_a_window_ends_as_the_edges_failure() -> None:
     ):
         with pytest.raises(EdgeError, match="mend the plug-in"):
             step(broken, 100)
+
+
+def test_texts_come_with_their_documents() -> None:
+    told = replace(SAMPLE, texts=("one", "", "three"))
+    assert answers.sample(Says(told), 3).texts == ("one", "", "three")
+    assert answers.sample(Says(SAMPLE), 3).texts is None
+
+
+@pytest.mark.parametrize("texts", [("one",), ("one", "two", 3), 7])
+def test_texts_that_do_not_fit_are_refused(texts: Any) -> None:
+    with pytest.raises(EdgeError, match="texts"):
+        answers.sample(Says(replace(SAMPLE, texts=texts)), 3)

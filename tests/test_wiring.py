@@ -91,12 +91,22 @@ def test_detectors_without_anything_to_look_at_are_left_out(base: Path) -> None:
         "score_psi.scores_mean",
         "score_psi.scores_margin",
         "empty_results.scores",
+        "log_shape.queries",
     }
     assert keys(docs(base)) == log_only
     assert keys(docs(base, embedder=EMBEDDER)) == log_only | {"canary.canary"}
     assert keys(docs(base, embedder=EMBEDDER, canaries=False)) == log_only
     assert docs(base, embedder=EMBEDDER, canaries=False).canaries == ()
-    corpus = {"centroid_distance.corpus", "spatial_kl.corpus", "persistent_vectors.corpus"}
+    corpus = {
+        "centroid_distance.corpus",
+        "spatial_kl.corpus",
+        "persistent_vectors.corpus",
+        "foreign_vectors.corpus",
+        "corpus_turnover.corpus",
+        "ingest_gap.corpus",
+        "reported_scores.scores",
+        "index_recall.index",  # by the documents' own vectors, without a suite
+    }
     assert keys(docs(base, index=INDEX)) == log_only | corpus
 
 

@@ -11,7 +11,7 @@ import time
 import structlog
 from rich.console import Console
 
-from benchmarks.detection.document import document
+from benchmarks.detection.document import confusion_table, document
 from benchmarks.detection.pool import VARIABLE
 from benchmarks.figures import Figure, Figures, rerun_steady
 from benchmarks.torture.report import missed
@@ -42,6 +42,9 @@ def main() -> int:
         kept = Figures(f"detection-{part}", seed=SEED, runs=1, quick=arguments.quick)
         kept.figures.extend(Figure(**values) for values in figures)
         kept.write()
+        if part == "cause":
+            for line in confusion_table(kept.figures):
+                console.print(line, soft_wrap=True, markup=False)
         console.print(f"{part} on {' and '.join(pools)}: {time.monotonic() - began:.0f} s")
         failures += [f"{part}: {sentence}" for sentence in missed(figures)]
     for failure in failures:

@@ -15,14 +15,19 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def spread(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None) -> list[Result]:
-    """Return ``work`` of every task, in order; the result does not depend on how many processes there are."""
+def spread(
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None = None, *, together: int = 1
+) -> list[Result]:
+    """Return ``work`` of every task, in order; the result does not depend on how many processes there are.
+
+    A process takes ``together`` tasks at a time: neighbours may share what they keep in memory.
+    """
     workers = min(len(tasks), workers or max(1, int(cpu_quota())))
     if workers <= 1:
         return [work(task) for task in tasks]
     context = multiprocessing.get_context("spawn")  # a fork of a process with BLAS threads may hang
     with ProcessPoolExecutor(workers, mp_context=context) as processes:
-        return list(processes.map(work, tasks))
+        return list(processes.map(work, tasks, chunksize=max(1, together)))
 
 
 def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:

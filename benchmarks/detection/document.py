@@ -15,6 +15,7 @@ from benchmarks.page import asked, number, plain_table, write_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 BEGIN = "<!-- figures: make bench-detection-page writes them -->"
+_CELL = re.compile(r"confusion: (?P<cause>\w+) told as (?P<answer>\w+)")
 _STREAM = re.compile(r"(?P<cell>.+?): (?P<stream>\w+\.\w+), (?P<what>p < [\d.]+|KS test|KS distance)( .*)?")
 _FOUND = re.compile(
     r"(?P<scenario>[^:]+): (?P<who>.+), found "
@@ -24,8 +25,33 @@ _FOUND = re.compile(
 
 def document(parts: tuple[str, ...]) -> None:
     """Replace the tables between the page's marks by the figures that lie in build/figures."""
-    tables = {"quiet": by_stream, "peers": by_detector, "worth": by_drift}
+    tables = {"quiet": by_stream, "peers": by_detector, "worth": by_drift, "cause": with_confusion}
     write_tables(PAGE, BEGIN, "detection", parts, tables)
+
+
+def with_confusion(figures: Sequence[Figure]) -> list[str]:
+    """Return the figures of the causes, and how often each was told as each as one table."""
+    plain = [f for f in figures if not _CELL.fullmatch(f.name)]
+    return [*plain_table(plain), "", *confusion_table(figures)]
+
+
+def confusion_table(figures: Sequence[Figure]) -> list[str]:
+    """Return the table of causes: what happened in the lines, what was told in the columns, how many runs in each."""
+    cells = {
+        (match["cause"], match["answer"]): f.value
+        for f in figures
+        if (match := _CELL.fullmatch(f.name)) is not None
+    }
+    happened = list(dict.fromkeys(cause for cause, _ in cells))
+    told = [*dict.fromkeys(c for c in happened if c in {a for _, a in cells}), "unknown", "silent"]
+    return [
+        f"| what happened | {' | '.join(told)} |",
+        f"|---|{'---|' * len(told)}",
+        *(
+            f"| {cause} | {' | '.join(number(cells[cause, a]) if (cause, a) in cells else '' for a in told)} |"
+            for cause in happened
+        ),
+    ]
 
 
 def by_stream(figures: Sequence[Figure]) -> list[str]:

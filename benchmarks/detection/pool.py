@@ -83,7 +83,7 @@ def _reword(vectors: VectorArray, rng: np.random.Generator) -> VectorArray:
 
 def _demo() -> tuple[VectorArray, VectorArray, tuple[str, ...]]:
     material = load_material()
-    return material.documents, _unit(material.queries["base"]), material.areas
+    return material.documents, unit(material.queries["base"]), material.areas
 
 
 def _clinc150() -> tuple[VectorArray, VectorArray, tuple[str, ...]]:
@@ -91,13 +91,14 @@ def _clinc150() -> tuple[VectorArray, VectorArray, tuple[str, ...]]:
     path = Path(os.environ[VARIABLE]) / "clinc150" / "queries.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [row for row in map(json.loads, lines) if row["category"] != "oos"]
-    vectors = _unit(_kept("clinc150", lambda: load_model("base")([row["text"] for row in rows])))
+    vectors = unit(kept("clinc150", lambda: load_model("base")([row["text"] for row in rows])))
     aside: NDArray[np.bool_] = np.random.default_rng(150).permutation(len(rows)) % DOCUMENT_SHARE == 0
     labels = tuple(row["category"] for row, out in zip(rows, aside, strict=True) if not out)
     return vectors[aside], vectors[~aside], labels
 
 
-def _kept(name: str, embed: Callable[[], VectorArray]) -> VectorArray:
+def kept(name: str, embed: Callable[[], VectorArray]) -> VectorArray:
+    """Return the vectors of that name, embedded once and kept under build/ in half precision."""
     path = CACHE / f"{name}.npy"
     if not path.exists():
         vectors = embed()
@@ -107,7 +108,8 @@ def _kept(name: str, embed: Callable[[], VectorArray]) -> VectorArray:
     return loaded
 
 
-def _unit(rows: VectorArray) -> VectorArray:
+def unit(rows: VectorArray) -> VectorArray:
+    """Return the rows at length one, ``(n, d)`` float32."""
     wide = np.asarray(rows, dtype=np.float32)
     scaled: VectorArray = wide / np.linalg.norm(wide, axis=1, keepdims=True)
     return scaled

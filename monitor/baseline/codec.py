@@ -46,6 +46,7 @@ def pack(baseline: Baseline) -> bytes:
         },
         "dispersion": {key: [d.factor, d.share, d.windows] for key, d in baseline.dispersion.items()},
         "scores": sorted(baseline.score_edges),
+        "ordinary": dict(baseline.ordinary),
     }
     for name, population in baseline.populations.items():
         arrays[f"{name}.mean"] = population.mean
@@ -64,8 +65,14 @@ def pack(baseline: Baseline) -> bytes:
         arrays[f"edges.{name}"] = edges
         arrays[f"counts.{name}"] = baseline.score_counts[name]
     if baseline.corpus is not None:
-        values["corpus"] = {"ids": list(baseline.corpus.ids), "size": baseline.corpus.size}
-        arrays |= {"corpus.hashes": baseline.corpus.hashes, "corpus.vectors": baseline.corpus.vectors}
+        values["corpus"] = {
+            "ids": list(baseline.corpus.ids),
+            "size": baseline.corpus.size,
+            "source_overlap": baseline.corpus.source_overlap,
+            "nearness": baseline.corpus.nearness,
+            "tightness": baseline.corpus.tightness,
+        }
+        arrays |= {f"corpus.{n}": getattr(baseline.corpus, n) for n in ("hashes", "vectors", "sources")}
     if baseline.suite is not None:
         suite = baseline.suite
         values["suite"] = {
@@ -138,6 +145,11 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
             ids=tuple(corpus["ids"]),
             vectors=arrays["corpus.vectors"],
             size=int(corpus["size"]),
+            # A baseline of an earlier release names neither; what rests on them is insufficient then.
+            sources=arrays.get("corpus.sources", np.zeros(0)).astype(np.uint64, copy=False),
+            source_overlap=float(corpus.get("source_overlap", 0.0)),
+            nearness=float(corpus.get("nearness", -1.0)),
+            tightness=float(corpus.get("tightness", 1.0)),
         ),
         suite=None
         if suite is None
@@ -161,4 +173,5 @@ def _assemble(values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Baseli
         ),
         # A baseline of an earlier release has none: its detectors say so.
         features=unpack_features(head["basis"], values.get("features", {}), arrays),
+        ordinary={name: int(count) for name, count in values.get("ordinary", {}).items()},
     )

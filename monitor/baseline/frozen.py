@@ -66,13 +66,21 @@ class CorpusReference:
     """The baseline's bottom-k sample of the index: all hashes, and the vectors of the first few ids.
 
     ``hashes`` is ``(n,)`` uint64 ascending; ``vectors`` ``(p, d)`` float32 of ``ids`` (p = at most 200);
-    ``size`` is the number of documents in the index.
+    ``size`` is the number of documents in the index. ``sources`` are the hashes of the sources that the sampled ids
+    name (``doc-7`` of ``doc-7#3``), ascending, none where ids name no source; ``source_overlap`` is the share of the
+    sample whose source another document of it shares. ``nearness`` is the cosine to the nearest cell that all but one
+    in a thousand documents reach (-1: not measured), ``tightness`` the mean cosine between two documents of the cell in
+    which they are most alike (1: not measured).
     """
 
     hashes: NDArray[np.uint64]
     ids: tuple[str, ...]
     vectors: VectorArray
     size: int
+    sources: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    source_overlap: float = 0.0
+    nearness: float = -1.0
+    tightness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,8 @@ class Baseline:
     rhythm: Rhythm | None = None
     features: Mapping[str, FittedFeature] = field(default_factory=dict)
     """What detectors beyond the default set asked for when the baseline was built, by the feature's name."""
+    ordinary: Mapping[str, int] = field(default_factory=dict)
+    """Counts of the quiet windows' profiles, by name: how often what may go wrong went wrong anyway."""
 
     @property
     def normalise(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
+from monitor.baseline.newcomers import profile_newcomers
 from monitor.profile import Profile, counts_profile, merge, vectors_profile
 from monitor.records import CorpusSample, Direction, Ranking, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
@@ -72,6 +73,10 @@ def profile_log(baseline: Baseline, sample: Sample) -> Profile:
         records__sampled=len(sample.records),
         records__duplicates=sample.duplicates,
         records__rejected=sum(sample.rejected.values()),
+        records__entries=sample.seen + sum(sample.rejected.values()),
+        records__windows=1,
+        records__no_text=sum(1 for r in sample.records if not r.text),
+        records__no_vector=sum(1 for r in sample.records if r.vector is None),
         scores__answers=answered,
         scores__empty=len(sample.records) - answered,
         scores__missing=sum(1 for r in sample.records if r.hits and not r.scores),
@@ -102,7 +107,7 @@ def profile_corpus(
     horizon = hashes.max(initial=0) if len(corpus.ids) < corpus.size else np.iinfo(np.uint64).max
     still_visible = reference.hashes <= horizon
     gone = int(np.count_nonzero(still_visible & ~np.isin(reference.hashes, hashes)))
-    kept, changed = _compare_persistent(baseline, corpus)
+    kept, changed, moved = _compare_persistent(baseline, corpus)
     profile = counts_profile(
         baseline.basis,
         corpus__size=corpus.size,
@@ -113,6 +118,8 @@ def profile_corpus(
         corpus__kept=kept,
         corpus__changed=changed,
     )
+    profile = merge(profile, Profile(baseline.basis, {}, {"corpus.moved": moved}))
+    profile = merge(profile, profile_newcomers(baseline, corpus, since_baseline))
     newcomers = int(np.count_nonzero(fresh))
     if newcomers < least:
         return profile, seen
@@ -126,17 +133,18 @@ def profile_corpus(
     return profile, np.union1d(known, hashes[in_range])
 
 
-def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, int]:
-    """Return how many of the stored document vectors were found again and how many of them changed."""
+def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, int, FloatArray]:
+    """Return how many of the stored document vectors were found again, how many changed, and the sum of their steps."""
     reference = baseline.corpus
+    still: FloatArray = np.zeros(baseline.dimension)
     if reference is None:
-        return 0, 0
+        return 0, 0, still
     places = {identifier: i for i, identifier in enumerate(corpus.ids)}
     pairs = [(i, places[identifier]) for i, identifier in enumerate(reference.ids) if identifier in places]
     if not pairs:
-        return 0, 0
+        return 0, 0, still
     if corpus.vectors.shape[1] != reference.vectors.shape[1]:
-        return len(pairs), len(pairs)
+        return len(pairs), len(pairs), still
     old = reference.vectors[[a for a, _ in pairs]].astype(np.float64)
     new = corpus.vectors[[b for _, b in pairs]].astype(np.float64)
     if baseline.normalise:
@@ -144,7 +152,11 @@ def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, 
     else:
         norms = np.linalg.norm(old, axis=1)
         distance = np.linalg.norm(old - new, axis=1) / np.maximum(norms, 1e-12)
-    return len(pairs), int(np.count_nonzero(~(distance <= CHANGED)))
+    changed = ~(distance <= CHANGED)
+    if baseline.normalise:
+        old, new = (np.divide(x, np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12)) for x in (old, new))
+    steps = (new - old)[changed]
+    return len(pairs), int(np.count_nonzero(changed)), steps[np.isfinite(steps).all(axis=1)].sum(axis=0)
 
 
 def cosine_rows(a: FloatArray | VectorArray, b: FloatArray | VectorArray) -> FloatArray:

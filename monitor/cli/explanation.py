@@ -93,7 +93,8 @@ def _pick(store: Store, name: str, at: str | None) -> PastWindow:
     if not newest:
         raise ConfigError(f"collection {name!r} has no done window yet: `driftmon run` makes them")
     recent = store.history(name, newest[-1].end - _LOOKED_BACK, newest[-1].end)
-    return next((w for w in reversed(recent) if w.verdict.state == "drift"), newest[-1])
+    # A window whose data cannot be believed may have a cause as well.
+    return next((w for w in reversed(recent) if w.verdict.state == "drift" or w.verdict.causes), newest[-1])
 
 
 def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regions) -> None:

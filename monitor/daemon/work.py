@@ -109,6 +109,7 @@ class Graph:
             state.baseline_id,
             history_of(self.store, claim.window, state),
             threshold=self.deployment.thresholds[name],
+            backfill=claim.backfill,
         )
 
     def _baseline(self, collection: str, identifier: int) -> Baseline:
@@ -134,7 +135,7 @@ def history_of(store: Store, window: Window, state: CollectionState) -> History:
         kept = store.recent_profiles(window, state.baseline_id, count)
         return [Past(r.window, Profile.unpack(r.data)) for r in kept]
 
-    return History(state.evidence, state.corpus_seen, recent)
+    return History(state.evidence, state.corpus_seen, recent, state.ingest)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -66,14 +66,16 @@ class DataQuality:
             "bad_documents": _documents(profile),
         }
         shares |= {name: part / whole for name, (part, whole) in unusable.items() if part and whole}
-        worst = max(share / getattr(self, name, self.bad_vectors) for name, share in shares.items())
+        beyond = {name: share / getattr(self, name, self.bad_vectors) for name, share in shares.items()}
+        worst = max(beyond, key=lambda name: beyond[name])
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=max(shares.values()),
             n=seen + rejected,
-            status="invalid" if worst > 1.0 else "ok",
+            status="invalid" if beyond[worst] > 1.0 else "ok",
             detail={
+                "worst": worst,
                 **{f"{name}_share": share for name, share in shares.items()},
                 **{name: float(count) for name, count in bad.items() if count},
                 "duplicates": float(profile.count("records.duplicates")),

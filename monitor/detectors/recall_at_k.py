@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from monitor.baseline.frozen import Baseline
@@ -50,9 +50,36 @@ class RecallAtK:
 
     def measure(self, baseline: Baseline, profile: Profile) -> Reading:
         """Return the reading of one window's replay."""
-        return suite_reading(
+        reading = suite_reading(
             self.name, self.signal, baseline, profile, "recall", self.effect_floor, self.least
         )
+        if reading.status != "ok" or self.signal != "suite":
+            return reading
+        return replace(reading, detail={**reading.detail, **_split_loss(baseline, profile, reading)})
+
+
+def _split_loss(baseline: Baseline, profile: Profile, reading: Reading) -> dict[str, float]:
+    """Return the loss of recall and its parts; nothing where no answer to the stored vectors stands beside.
+
+    Embedding: what the stored query vectors still find and the live ones do not. ANN: judged documents that lie near
+    enough to the stored vectors and are not answered, less those of the baseline's time. Relevance: the rest, judged
+    documents that are gone, changed, or crowded out by nearer ones. The parts add up; one below zero is a gain.
+    """
+    replays, stored = profile.count("index.replays"), profile.sums.get("index.recall")
+    if not replays or stored is None or baseline.suite is None:
+        return {}
+    before = float(baseline.suite.recall.mean())
+    with_stored = float(stored.mean()) / replays
+    ann = profile.sums.get("index.ann_loss")
+    known = ann is not None and profile.count("index.covered") > 0
+    usual = baseline.ordinary.get("index.ann_loss_millionths", 0) / 1e6
+    lost = float(ann.mean()) / replays - usual if ann is not None and known else 0.0
+    return {
+        "loss": before - reading.value,
+        "loss_embedding": with_stored - reading.value,
+        **({"loss_ann": lost} if known else {}),
+        "loss_relevance": before - with_stored - lost,
+    }
 
 
 def suite_reading(

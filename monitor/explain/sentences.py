@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from monitor.records import Cause, Reading, Verdict
 
@@ -22,10 +23,13 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     ),
     "model_mixed_index": (
         "A part of the stored vectors comes from another model: two spaces lie in one index.",
-        "Find the re-index that stopped half-way, and finish it or take it back.",
+        (
+            "Find the re-index that stopped half-way, or the ingestion that embeds with another model; finish it or "
+            "take it back."
+        ),
     ),
     "index_degraded": (
-        "The index finds less with the same query vectors among the same documents.",
+        "The index finds less with the same query vectors: it misses neighbours, or documents are gone.",
         "Look at index parameters, a rebuild, quantisation or a lost shard.",
     ),
     "corpus_shift": (
@@ -33,15 +37,33 @@ CAUSES: Mapping[str, tuple[str, str]] = {
         "Look at what was ingested: a new source, a broken parser, another chunking.",
     ),
     "corpus_growth": (
-        "Many documents were added; what was there before is still found.",
+        "Many documents were added; what was there before is still found. No harm is measured.",
         "If that was planned, extend the reference suite to the new documents and build a new baseline.",
+    ),
+    "chunking": (
+        "Texts were cut anew: the sources are the same, their pieces have other ids.",
+        (
+            "If that was planned, judge the reference suite against the new pieces and build a new baseline; else find "
+            "the change of the splitter, its version or its settings."
+        ),
+    ),
+    "ingest_dead": (
+        "New documents no longer arrive: the silence is longer than three times the longest gap there was.",
+        "Look at the ingestion job, its schedule, credentials and source; users are answered from an old state.",
+    ),
+    "logging": (
+        "The log itself changed: what it says of this window cannot be compared.",
+        (
+            "Look at what writes the log (a release, a client library, a renamed field), then at the column mapping "
+            "with `driftmon check`."
+        ),
     ),
     "questions": (
         "Users ask about other things; endpoint and documents stand.",
         "Look at the regions that gained: a launch, an outage elsewhere, a crawler in the log.",
     ),
     "score_scale": (
-        "Scores moved while questions, endpoint and documents stand.",
+        "Scores are made in another way: questions, endpoint and documents stand, and the same pairs score otherwise.",
         "Look for a change of the metric, of a re-ranker or of how scores are scaled.",
     ),
     "unknown": (
@@ -67,7 +89,30 @@ _MEASURES = {
     "norm_shift": "the typical norm of {what} is {value:.3g}",
     "duplicate_rate": "{value:.1%} of the log's entries came twice",
     "feedback": "feedback fell by {value:.3g} standard deviations where it fell most",
+    "corpus_turnover": "{value:.1%} of the documents are new, or gone",
+    "ingest_gap": "no new document for {value:.1f} times the longest gap there was",
+    "log_shape": "the log carries something else: {value:.1f} times the limit",
+    "index_recall": "the index finds {value:.1%} of what exact search finds",
+    "reported_scores": "{value:.1%} of the logged scores are not what question and document give",
+    "foreign_vectors": "{value:.1%} of the new documents' vectors come from another model",
 }
+_CHANGES = {
+    "volume": "far fewer records",
+    "no_text": "texts are missing",
+    "no_vector": "vectors are missing",
+    "no_scores": "hits come without scores",
+    "duplicates": "records come twice",
+    "rejected": "entries cannot be read",
+}
+"""What changed in a log, by the detector's word for it."""
+_PARTS = {
+    "ann": "by the index (approximate search)",
+    "embedding": "by the questions' embedding",
+    "relevance": "by what the documents are",
+}
+"""Where recall is lost, by the detector's word for it."""
+LEAST_LOSS = 0.005
+"""A smaller loss of recall is not split."""
 _SIGNALS = {
     "queries": "questions",
     "corpus": "new documents",
@@ -85,6 +130,11 @@ _CONTROLS = {
     "spatial_kl.queries": "the questions",
     "spatial_kl.corpus": "the kind of new documents",
     "score_psi.scores": "the scores",
+    "index_recall.index": "the index against exact search",
+    "reported_scores.scores": "the way scores are made",
+    "corpus_turnover.corpus": "the ids of the documents",
+    "ingest_gap.corpus": "the arrival of new documents",
+    "log_shape.queries": "the shape of the log",
 }
 
 
@@ -133,7 +183,28 @@ def tell_reading(reading: Reading) -> str:
     said = (
         pattern.format(what=what, value=reading.value) if pattern else f"{reading.key} is {reading.value:.3g}"
     )
-    return f"{said} ({', '.join(_limits(reading))}; n = {reading.n})"
+    return f"{said} ({', '.join((*_particulars(reading), *_limits(reading)))}; n = {reading.n})"
+
+
+def _particulars(reading: Reading) -> list[str]:
+    """Return what else a reading has to say in plain words: which part of it moved."""
+    detail = reading.detail
+    if reading.detector == "log_shape" and isinstance(worst := detail.get("worst"), str):
+        return [_CHANGES.get(worst, worst)]
+    if reading.detector == "corpus_turnover":
+        new, gone, kept = (detail.get(name) for name in ("new_share", "gone_share", "sources_kept"))
+        said = [f"{share:.1%} {word}" for share, word in ((new, "new"), (gone, "gone")) if _is(share)]
+        return [*said, *([f"{kept:.0%} of the new ones of known sources"] if _is(kept) and kept >= 0 else [])]
+    if reading.detector == "ingest_gap" and _is(silent := detail.get("silent_hours")):
+        return [f"{silent:.1f} hours"]
+    if reading.detector == "recall_at_k" and _is(total := detail.get("loss")) and total >= LEAST_LOSS:
+        parts = ((detail.get(f"loss_{name}"), f"{said}") for name, said in _PARTS.items())
+        return [f"of the loss of {total:.3f}: " + ", ".join(f"{p:.3f} {w}" for p, w in parts if _is(p))]
+    return []
+
+
+def _is(number: float | str | None) -> TypeGuard[float]:
+    return isinstance(number, float | int)
 
 
 def _limits(reading: Reading) -> list[str]:

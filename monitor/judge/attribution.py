@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from monitor.judge.findings import (
+    ANN,
+    CANARY,
+    CORPUS_CHARTS,
+    FOREIGN,
+    GROWTH,
+    GROWTH_ASKED,
+    INGEST,
+    LOG,
+    LOST,
+    QUALITY,
+    QUERY_CHARTS,
+    RECALL,
+    REEMBEDDED,
+    REPLAY,
+    REPORTED,
+    SCORE_CHARTS,
+    STORED,
+    TURNOVER,
+    Findings,
+)
 from monitor.records import Cause, Reading
-
-REEMBEDDED = 0.95
-"""Changed share of stored vectors from which the whole corpus was embedded anew."""
-GROWTH = 0.02
-"""Share of new documents from which growth may crowd old ones out of an answer."""
-GROWTH_ASKED = 0.1
-"""Share of new documents from which other questions may be questions about them."""
-_QUERY_CHARTS = ("centroid_distance.queries", "spatial_kl.queries")
-_CORPUS_CHARTS = ("centroid_distance.corpus", "spatial_kl.corpus")
-_SCORE_CHARTS = ("score_psi.scores", "score_psi.scores_mean", "score_psi.scores_margin")
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What fired in a window, and the readings to look things up in."""
-
-    fired: tuple[str, ...]
-    readings: Mapping[str, Reading]
-
-    def any(self, *keys: str) -> tuple[str, ...]:
-        """Return those of ``keys`` that fired."""
-        return tuple(k for k in keys if k in self.fired)
-
-    def measured(self, key: str) -> bool:
-        """Return whether a usable reading of ``key`` is there."""
-        reading = self.readings.get(key)
-        return reading is not None and reading.status == "ok"
-
-    def stands(self, key: str) -> bool:
-        """Return whether ``key`` was measured and did not fire: a control that holds."""
-        return self.measured(key) and key not in self.fired
-
-    def value(self, key: str) -> float:
-        """Return a reading's value, 0.0 where it was not measured."""
-        reading = self.readings.get(key)
-        return reading.value if reading is not None and reading.status == "ok" else 0.0
-
-    def detail(self, key: str, name: str) -> float:
-        """Return a number of a reading's detail, 0.0 where it is missing."""
-        reading = self.readings.get(key)
-        number = reading.detail.get(name, 0.0) if reading is not None else 0.0
-        return float(number) if isinstance(number, int | float) else 0.0
 
 
 def attribute(fired: Sequence[str], readings: Sequence[Reading]) -> tuple[Cause, ...]:
@@ -58,13 +36,25 @@ def attribute(fired: Sequence[str], readings: Sequence[Reading]) -> tuple[Cause,
     fired : sequence of str
         Keys (``detector.signal``) of the streams that fire now.
     readings : sequence of Reading
-        All readings of the window, quiet ones included: they are the controls.
+        All readings of the window, quiet ones included: they are the controls. Data that cannot be believed has a cause
+        as well, whether or not anything fires.
     """
-    if not fired:
-        return ()
     findings = Findings(tuple(fired), {r.key: r for r in readings})
+    if not fired:
+        cause = _logging(findings)
+        return () if cause is None else (cause,)
     causes = [c for rule in _RULES if (c := rule(findings)) is not None]
     return tuple(causes) or (Cause("unknown", 0.0, tuple(fired)),)
+
+
+def _logging(f: Findings) -> Cause | None:
+    """Tell a log that carries something else than it did; bad documents are the index' affair, not the log's."""
+    because = f.any(LOG)
+    quality = f.readings.get(QUALITY)
+    if quality is not None and quality.status == "invalid" and quality.detail.get("worst") != "bad_documents":
+        # Vectors of another dimension in the log are the push's, where the endpoint itself has moved.
+        because = because if f.any(CANARY) and not because else (*because, QUALITY)
+    return Cause("logging", 0.95 if LOG in because else 0.8, because) if because else None
 
 
 def _empty_results(f: Findings) -> Cause | None:
@@ -77,94 +67,133 @@ def _model_query_side(f: Findings) -> Cause | None:
 
     Without canaries the replays tell it: live embeddings lose what the stored query vectors still find.
     """
-    if f.value("persistent_vectors.corpus") >= REEMBEDDED:
+    if f.value(STORED) >= REEMBEDDED:
         return None  # both sides moved: the re-embed rule tells it
-    because = f.any("canary.canary", "era_recall.suite", *_SCORE_CHARTS, *_QUERY_CHARTS)
-    if not f.any("canary.canary"):
-        lost = f.any("era_recall.suite") and f.stands("era_recall.index")
-        return Cause("model_query_side", 0.7, because) if lost and not f.measured("canary.canary") else None
-    return Cause("model_query_side", 0.98 if f.measured("persistent_vectors.corpus") else 0.8, because)
+    because = f.any(CANARY, "era_recall.suite", REPORTED, *SCORE_CHARTS, *QUERY_CHARTS)
+    if not f.any(CANARY):
+        lost = f.any("era_recall.suite") and f.stands(REPLAY)
+        return Cause("model_query_side", 0.7, because) if lost and not f.measured(CANARY) else None
+    return Cause("model_query_side", 0.98 if f.measured(STORED) else 0.8, because)
 
 
 def _model_reembedded(f: Findings) -> Cause | None:
-    if f.value("persistent_vectors.corpus") < REEMBEDDED:
+    if f.value(STORED) < REEMBEDDED or f.cut_in_place:
         return None
-    return Cause(
-        "model_reembedded", 0.98, ("persistent_vectors.corpus", *f.any("canary.canary", "era_recall.index"))
-    )
+    return Cause("model_reembedded", 0.98, (STORED, *f.any(CANARY, REPLAY)))
 
 
 def _model_mixed_index(f: Findings) -> Cause | None:
-    share = f.value("persistent_vectors.corpus")
-    if not f.any("persistent_vectors.corpus") or share >= REEMBEDDED:
+    """Tell two spaces in one index: a part of the old vectors is another model's, or the new ones are."""
+    share = f.value(STORED)
+    if f.any(STORED) and share < REEMBEDDED and not f.cut_in_place:
+        return Cause("model_mixed_index", 0.95, (STORED, *f.any(FOREIGN, *RECALL)))
+    # After a push the live endpoint itself disagrees with every stored vector.
+    if f.any(FOREIGN) and share < REEMBEDDED and not f.any(CANARY) and not f.strange:
+        return Cause("model_mixed_index", 0.95, (FOREIGN, *f.any(*CORPUS_CHARTS)))
+    return None
+
+
+def _perhaps_foreign(f: Findings) -> Cause | None:
+    """Tell that another model may have made the new documents, where only their places say so."""
+    if not f.strange or f.any(STORED) or not (because := f.any(FOREIGN, *CORPUS_CHARTS)):
         return None
-    return Cause(
-        "model_mixed_index",
-        0.9,
-        ("persistent_vectors.corpus", *f.any("era_recall.index", "era_recall.suite")),
-    )
+    return Cause("model_mixed_index", 0.4, because)
+
+
+def _score_scale(f: Findings) -> Cause | None:
+    """Tell another scale: logged scores are no longer what question and document give, while the endpoint stands.
+
+    Where scores cannot be recomputed only the charts speak, and the controls may not have gathered their evidence yet:
+    that is told with less confidence, and the next finding takes its place.
+    """
+    because = f.any(REPORTED, *SCORE_CHARTS)
+    if not because or f.any(CANARY, STORED, FOREIGN):
+        return None
+    if REPORTED in because:
+        return Cause("score_scale", 0.95, because)
+    quiet = not f.any(*QUERY_CHARTS, *CORPUS_CHARTS, *RECALL, ANN, "empty_results.scores", LOG)
+    if f.measured(REPORTED) or not quiet or not f.measured(CANARY) or f.new + f.gone >= GROWTH:
+        return None
+    return Cause("score_scale", 0.5, because)
 
 
 def _index_degraded(f: Findings) -> Cause | None:
-    """Tell an index that lost answers: stored query vectors find less among documents that did not change."""
-    if not f.any("era_recall.index") or f.any("persistent_vectors.corpus"):
+    """Tell an index that lost answers: it misses what exact search finds, or documents are gone and none came."""
+    if f.any(ANN):
+        return Cause("index_degraded", 0.97, (ANN, *f.any(*RECALL)))
+    if f.cut_anew or f.any(STORED):
         return None
-    return Cause("index_degraded", 0.85, f.any("era_recall.index", "era_recall.suite"))
+    lost = f.gone >= LOST and f.new < f.gone / 4.0
+    if f.any(REPLAY):
+        # Old documents that are there, unchanged and reachable, and yet not found: that is not known to happen.
+        sure = 0.85 if lost or not f.measured(ANN) else 0.5
+        return Cause("index_degraded", sure, f.any(REPLAY, "era_recall.suite", TURNOVER))
+    return Cause("index_degraded", 0.7, f.any(TURNOVER)) if lost and f.any(TURNOVER) else None
+
+
+def _chunking(f: Findings) -> Cause | None:
+    """Tell texts that were cut anew: ids turned over, sources kept."""
+    because = f.any(TURNOVER, *CORPUS_CHARTS, *RECALL, "recall_at_k.suite", *SCORE_CHARTS)
+    return Cause("chunking", f.cut_anew, because) if f.cut_anew and because else None
+
+
+def _ingest_dead(f: Findings) -> Cause | None:
+    because = f.any(INGEST)
+    return Cause("ingest_dead", 0.9, because) if because else None
 
 
 def _corpus_shift(f: Findings) -> Cause | None:
-    because = f.any(*_CORPUS_CHARTS)
-    if not because:
+    because = f.any(*CORPUS_CHARTS)
+    if not because or (f.any(FOREIGN) and not f.strange) or f.cut_anew:
         return None
-    return Cause("corpus_shift", 0.9, (*because, *f.any("recall_at_k.suite", *_QUERY_CHARTS)))
+    return Cause(
+        "corpus_shift", 0.5 if f.strange else 0.9, (*because, *f.any("recall_at_k.suite", *QUERY_CHARTS))
+    )
 
 
 def _corpus_growth(f: Findings) -> Cause | None:
     """Tell growth: new documents, while the endpoint and the old ones stand and these are still found.
 
-    Every corpus grows a little; growth is named only for what it can do: push judged documents down, raise scores, and,
-    when there is much of it, draw questions of its own.
+    Every corpus grows a little; growth is named only for what it can do: push judged documents down, raise scores, draw
+    questions of its own when there is much of it, or outgrow the baseline.
     """
-    new = f.detail("persistent_vectors.corpus", "new_share")
-    if new < GROWTH or f.any(
-        "canary.canary", "persistent_vectors.corpus", "era_recall.suite", "era_recall.index"
-    ):
+    if f.new < GROWTH or f.any(CANARY, STORED, ANN, *RECALL) or f.cut_anew:
         return None
-    asked, crowded = f.any(*_QUERY_CHARTS), f.any("recall_at_k.suite", "recall_at_k.index")
-    scores = f.any(*_SCORE_CHARTS)
-    if not crowded and not (scores and not asked) and not (asked and new >= GROWTH_ASKED):
+    if f.any(FOREIGN) and not f.strange:
         return None
-    return Cause("corpus_growth", 0.8, ("persistent_vectors.corpus", *crowded, *scores, *asked))
+    if f.any(*CORPUS_CHARTS) and f.strange:
+        return None
+    asked, crowded = f.any(*QUERY_CHARTS), f.any("recall_at_k.suite", "recall_at_k.index")
+    scores = () if f.any(REPORTED) else f.any(*SCORE_CHARTS)
+    outgrown = f.any(TURNOVER) if f.new > f.gone else ()
+    if not outgrown and not crowded and not (scores and not asked) and not (asked and f.new >= GROWTH_ASKED):
+        return None
+    rests_on = outgrown or ((TURNOVER,) if f.measured(TURNOVER) else (STORED,))
+    # That it is growth and no shift rests on the test of the new documents.
+    sure = 0.8 if f.newcomers_alike else 0.5
+    return Cause("corpus_growth", sure, (*rests_on, *crowded, *scores, *asked))
 
 
 def _questions(f: Findings) -> Cause | None:
     """Tell other questions: the query charts moved and the model stands; scores may follow, as other questions do."""
-    because = f.any(*_QUERY_CHARTS)
-    if not because or f.any("era_recall.suite", "canary.canary", "persistent_vectors.corpus"):
+    because = f.any(*QUERY_CHARTS)
+    if not because or f.any("era_recall.suite", CANARY, STORED):
         return None
-    return Cause("questions", 0.85 if not f.any(*_SCORE_CHARTS) else 0.7, because)
-
-
-def _score_scale(f: Findings) -> Cause | None:
-    """Tell another scale: scores moved while questions, endpoint and documents all stand."""
-    because = f.any(*_SCORE_CHARTS)
-    quiet = not f.any(
-        *_QUERY_CHARTS, *_CORPUS_CHARTS, "canary.canary", "era_recall.suite", "persistent_vectors.corpus"
-    )
-    turnover = sum(f.detail("persistent_vectors.corpus", name) for name in ("new_share", "gone_share"))
-    if not because or not quiet or not f.measured("canary.canary") or turnover >= GROWTH:
-        return None
-    return Cause("score_scale", 0.6, because)
+    return Cause("questions", 0.85 if not f.any(*SCORE_CHARTS) else 0.7, because)
 
 
 _RULES = (
+    _logging,
     _empty_results,
     _model_query_side,
     _model_reembedded,
     _model_mixed_index,
+    _score_scale,
     _index_degraded,
+    _chunking,
+    _ingest_dead,
     _corpus_shift,
+    _perhaps_foreign,
     _corpus_growth,
     _questions,
-    _score_scale,
 )

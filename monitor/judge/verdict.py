@@ -8,6 +8,9 @@ from monitor.judge.attribution import attribute
 from monitor.judge.spans import base_key
 from monitor.records import Evidence, Reading, Severity, Verdict
 
+_LOGGED = ("queries", "scores")
+"""What signals begin with that are read from the log."""
+
 
 def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
     """Return state, causes and severity of a window from its readings and the evidence after it.
@@ -19,21 +22,23 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
     problems = tuple(_problem(r) for r in readings if r.status == "invalid")
     # A span that fires speaks of the same population as its single windows do.
     causes = attribute(tuple(dict.fromkeys(map(base_key, fired))), readings)
-    if fired:
+    spoilt = any(r.detector == "data_quality" and r.status == "invalid" for r in readings)
+    spoke = any(r.status == "ok" and r.log_p is not None and r.signal.startswith(_LOGGED) for r in readings)
+    # Nothing but the log changed, and what it says cannot be believed, or is not there: no drift, but why is known.
+    only_log = {cause.name for cause in causes} == {"logging"} and (spoilt or not spoke)
+    if fired and not only_log:
         harmful = {r.key for r in readings if r.harmful}
         severity: Severity = "critical" if harmful.intersection(fired) else "warning"
         return Verdict("drift", severity, causes, fired, problems)
     if problems:
-        return Verdict("invalid", "warning", problems=problems)
+        return Verdict("invalid", "warning", causes, fired, problems)
     if any(r.detector == "data_quality" and r.status == "insufficient" for r in readings):
         # The suite may well be fine; that no question came is for a person to explain.
-        return Verdict(
-            "insufficient", problems=("no record in this window: is the log still being written?",)
-        )
-    if not any(r.status == "ok" and r.log_p is not None for r in readings):
-        return Verdict(
-            "insufficient", problems=("too few records for any statistical detector; only probes spoke",)
-        )
+        silence = "no record in this window: is the log still being written?"
+        return Verdict("insufficient", "none", causes, fired, (silence,))
+    if only_log or not any(r.status == "ok" and r.log_p is not None for r in readings):
+        few = "too few records for any statistical detector; only probes spoke"
+        return Verdict("insufficient", "none", causes, fired, (few,))
     return Verdict("quiet")
 
 

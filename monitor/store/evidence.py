@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Executable, bindparam, delete, select, update
 
-from monitor.records import Evidence, Outcome, Reading
+from monitor.records import Evidence, Ingest, Outcome, Reading
 from monitor.store.columns import among_collections, clock
 from monitor.store.engine import insert_for, reading
 from monitor.store.ledger import lock
@@ -47,6 +48,10 @@ _SEEN = select(
     .where(CollectionRow.collection == bindparam("collection"))
     .scalar_subquery()
     .label("corpus_seen"),
+    select(CollectionRow.ingest)
+    .where(CollectionRow.collection == bindparam("collection"))
+    .scalar_subquery()
+    .label("ingest"),
     ACTIVE.scalar_subquery().label("baseline_id"),
 )
 Limits = tuple[float, float | None, bool]
@@ -59,6 +64,7 @@ class CollectionState:
 
     evidence: tuple[Evidence, ...] = ()
     corpus_seen: NDArray[np.uint64] | None = None
+    ingest: Ingest | None = None
     baseline_id: int | None = None
     """The baseline in use, as of the same moment; None where there is none."""
 
@@ -76,9 +82,22 @@ def load_state(engine: Engine, collection: str) -> CollectionState:
     """Return the evidence per stream and the hashes of the documents seen, as the last window left them."""
     with reading(engine) as connection:
         evidence = read_evidence(connection, [collection]).get(collection, ())
-        seen, baseline_id = connection.execute(_SEEN, {"collection": collection}).one()
+        row = connection.execute(_SEEN, {"collection": collection}).one()
+    seen, ingest, baseline_id = row.corpus_seen, row.ingest, row.baseline_id
     hashes = None if seen is None else np.frombuffer(seen, dtype="<u8").astype(np.uint64)
-    return CollectionState(evidence, hashes, baseline_id)
+    return CollectionState(evidence, hashes, _to_ingest(ingest), baseline_id)
+
+
+def ingest_values(ingest: Ingest) -> dict[str, Any]:
+    """Return what is known of arrivals as plain JSON."""
+    return {**asdict(ingest), "since": ingest.since.isoformat(), "newest": ingest.newest.isoformat()}
+
+
+def _to_ingest(values: dict[str, Any] | None) -> Ingest | None:
+    if not values:
+        return None
+    moments = {name: datetime.fromisoformat(values[name]) for name in ("since", "newest")}
+    return Ingest(**{**values, **moments})
 
 
 def read_evidence(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Evidence, ...]]:

@@ -207,6 +207,8 @@ class CollectionRow(Base):
     windows_done: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """Counted here: counting a year of rows at every tick would be slow, and retention would shrink it."""
     corpus_seen: Mapped[bytes | None]
+    ingest: Mapped[dict[str, Any] | None]
+    """When documents arrived, as the windows have seen it (see :class:`monitor.records.Ingest`)."""
     updated_at: Mapped[datetime]
 
 

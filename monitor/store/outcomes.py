@@ -13,7 +13,7 @@ from monitor.records import Outcome, Reading, Status
 from monitor.store import incidents
 from monitor.store.columns import clean, clock
 from monitor.store.engine import writing
-from monitor.store.evidence import ACTIVE, Stream, finite, keep_evidence, keep_streams
+from monitor.store.evidence import ACTIVE, Stream, finite, ingest_values, keep_evidence, keep_streams
 from monitor.store.ledger import HELD, Claim, change_claimed, lock
 from monitor.store.models import CollectionRow, ProfileRow, ReadingRow
 
@@ -58,9 +58,13 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
             connection.execute(_READINGS, rows)
         if outcome.evidence is not None and _speaks_of_now(connection, outcome, streams):
             keep_evidence(connection, outcome, streams)
+            seen: dict[str, Any] = {}
             if outcome.corpus_seen is not None:
-                seen = np.asarray(outcome.corpus_seen, dtype="<u8").tobytes()
-                connection.execute(_SEE, {"of": window.collection, "corpus_seen": seen})
+                seen["corpus_seen"] = np.asarray(outcome.corpus_seen, dtype="<u8").tobytes()
+            if outcome.ingest is not None:
+                seen["ingest"] = ingest_values(outcome.ingest)
+            if seen:
+                connection.execute(_SEE, {"of": window.collection, **seen})
             incidents.record(
                 connection,
                 window,

@@ -99,3 +99,14 @@ def test_what_cannot_be_read_is_said_with_the_mend(data: bytes) -> None:
 def test_another_format_is_named() -> None:
     with pytest.raises(BaselineError, match=r"format 99, this release reads 1"):
         codec.unpack(rewritten("format"))
+
+
+def test_a_baseline_of_the_release_before_is_read_and_knows_less() -> None:
+    values, arrays = blob.unpack(codec.pack(world.full_baseline()))
+    del values["ordinary"], arrays["corpus.sources"]
+    for name in ("source_overlap", "nearness", "tightness"):
+        del values["corpus"][name]
+    old = codec.unpack(blob.pack(values, arrays))
+    assert old.ordinary == {}
+    assert old.corpus is not None
+    assert (len(old.corpus.sources), old.corpus.nearness, old.corpus.tightness) == (0, -1.0, 1.0)

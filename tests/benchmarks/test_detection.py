@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchmarks.detection.campaign import upper_bound
 from benchmarks.detection.pool import load_pool
 from benchmarks.detection.simulation import Watch
 from benchmarks.detection.traffic import TURNS, Traffic
-from benchmarks.detection.worlds import CAUSES
+from benchmarks.detection.worlds import BESIDE, CAUSES
 from benchmarks.figures import Figure
 from monitor.judge import attribution
 from monitor.records import Reading
@@ -96,14 +97,30 @@ def test_each_detector_that_may_be_added_sees_what_the_default_ones_miss() -> No
 
 def test_causes_are_named() -> None:
     figures = cause.run(POOLS, quick=True, workers=1)
-    assert value(figures, "all causes, at the end: right") >= 0.8
-    assert value(figures, "all causes, at the end: confidently wrong") <= 0.1
-    assert value(figures, "nothing happened") == 0.0
+    assert value(figures, "all places, all causes: right") >= 0.85
+    assert value(figures, "all places, all causes: confidently wrong") <= 0.05
+    assert value(figures, "all places, nothing happened") == 0.0
+    assert value(figures, "5% foreign vectors") == 1.0
+    assert value(figures, "2 to 15% of the documents edited") == 0.0
+    table = document.confusion_table([Figure(**f) for f in figures])
+    assert table[0].startswith("| what happened | empty_results |")
+    assert len(table) == 2 + len(CAUSES) + len(BESIDE)
 
 
 def test_every_cause_that_the_attribution_knows_is_simulated() -> None:
-    rules = {rule.__name__.removeprefix("_") for rule in attribution._RULES}
-    assert set(CAUSES) == rules
+    source = Path(attribution.__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r'Cause\(\s*"(\w+)"', source))
+    assert set(CAUSES) == named - {"unknown"}
+
+
+def test_what_is_told_without_confidence_claims_nothing() -> None:
+    def told(final: str, confidence: float) -> str:
+        task = cause.Task("demo", "base", "questions", 0)
+        return cause.Told(task, "silent", final, confidence, (), 1).answer
+
+    assert told("score_scale", 0.5) == told("unknown", 0.0) == "unknown"
+    assert told("score_scale", 0.51) == "score_scale"
+    assert told("silent", 1.0) == "silent"
 
 
 def test_sessions_repeat_their_question_in_other_words() -> None:

@@ -15,6 +15,9 @@ from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowDa
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.counts import WindowCounts
 from monitor.baseline.features import add_features, needed, profile_features
+from monitor.baseline.index_look import profile_index_recall
+from monitor.baseline.newcomers import describe_newcomers
+from monitor.baseline.ordinary import describe_ordinary
 from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.detectors.domain_classifier import DomainClassifier
 from monitor.detectors.duplicate_rate import DuplicateRate
@@ -142,7 +145,11 @@ def full_baseline() -> Baseline:
     corpus = make_corpus()
     _, suite = make_suite(corpus)
     baseline, held = build(quiet_windows(), corpus=corpus, suite=suite, canary=make_canary())
-    return add_features(baseline, held, quiet_windows(), FEATURES)[0]
+    baseline = add_features(baseline, held, quiet_windows(), FEATURES)[0]
+    profiles = [make_profile(baseline, window) for window in quiet_windows()]
+    answers = FakeIndex(corpus.ids, corpus.vectors).search(suite.vectors, suite.depth)
+    look = profile_index_recall(baseline, corpus, answers)
+    return describe_newcomers(describe_ordinary(baseline, profiles, [look]), corpus)
 
 
 @dataclass(frozen=True)

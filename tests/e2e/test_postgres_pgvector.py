@@ -114,7 +114,7 @@ def test_a_reembedded_index_is_found_and_named(postgres_database: str, tmp_path:
     fill(postgres_database, material, end)
     configure(tmp_path, postgres_database, model, material)
 
-    assert "empty -> 0002" in driftmon(tmp_path, "db", "upgrade")
+    assert "empty -> 0003" in driftmon(tmp_path, "db", "upgrade")
     check = driftmon(tmp_path, "check", "--json")
     assert check["ok"]
     assert any("384" in f["text"] for f in check["findings"] if f["edge"] == "index")

@@ -73,3 +73,63 @@ def test_every_detector_has_its_sentence() -> None:
         said = tell_reading(reading)
         if reading.detector != "data_quality":
             assert reading.key not in said, said
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        (
+            Reading("log_shape", "queries", 2.0, 300, threshold=1.0, detail={"worst": "no_scores"}),
+            "the log carries something else: 2.0 times the limit (hits come without scores, fires at 1; n = 300)",
+        ),
+        (
+            Reading(
+                "corpus_turnover",
+                "corpus",
+                0.6,
+                400,
+                threshold=0.2,
+                detail={"new_share": 0.6, "gone_share": 0.5, "sources_kept": 1.0},
+            ),
+            (
+                "60.0% of the documents are new, or gone (60.0% new, 50.0% gone, 100% of the new ones of known "
+                "sources, fires at 0.2; n = 400)"
+            ),
+        ),
+        (
+            Reading("ingest_gap", "corpus", 4.0, 40, threshold=3.0, detail={"silent_hours": 48.0}),
+            "no new document for 4.0 times the longest gap there was (48.0 hours, fires at 3; n = 40)",
+        ),
+        (
+            Reading(
+                "index_recall", "index", 0.8, 400, effect_floor=0.02, effect=0.2, detail={"baseline": 1.0}
+            ),
+            (
+                "the index finds 80.0% of what exact search finds (1 in the baseline, an effect of 0.2, counts from "
+                "0.02; n = 400)"
+            ),
+        ),
+    ],
+    ids=lambda given: given.detector if isinstance(given, Reading) else "",
+)
+def test_what_a_new_detector_saw_is_said_in_plain_words(reading: Reading, said: str) -> None:
+    assert tell_reading(reading) == said
+
+
+def test_a_loss_of_recall_is_split_into_its_parts() -> None:
+    detail = {"loss": 0.3, "loss_ann": 0.05, "loss_embedding": 0.2, "loss_relevance": 0.05}
+    said = tell_reading(Reading("recall_at_k", "suite", 0.6, 40, detail=detail))
+    assert (
+        "of the loss of 0.300: 0.050 by the index (approximate search), 0.200 by the questions' embedding, "
+        "0.050 by what the documents are"
+    ) in said
+    assert "loss" not in tell_reading(Reading("recall_at_k", "suite", 0.9, 40, detail={"loss": 0.0}))
+
+
+def test_an_invalid_window_says_why() -> None:
+    verdict = Verdict(
+        "invalid", "warning", (Cause("logging", 0.8, ("data_quality.queries",)),), problems=("x",)
+    )
+    told = tell(verdict, ())
+    assert told.headline.startswith("Invalid")
+    assert "writes the log" in told.causes[0].next_step

@@ -54,7 +54,7 @@ def test_bad_data_is_invalid_and_says_what_is_wrong() -> None:
         detail={"bad_vectors_share": 0.25, "rejected_share": 0.0, "missing_share": 0.125, "nonfinite": 100.0},
     )
     verdict = judge([CHART, bad], ())
-    assert (verdict.state, verdict.severity, verdict.causes) == ("invalid", "warning", ())
+    assert (verdict.state, verdict.severity, verdict.cause) == ("invalid", "warning", "logging")
     assert verdict.problems == (
         "data_quality.queries: bad vectors 25.0%, missing 12.5%; see `driftmon check` and the column mapping",
     )
@@ -97,3 +97,31 @@ def test_a_window_without_any_record_is_not_quiet_however_well_the_suite_does() 
     assert verdict.state == "insufficient"
     assert "still being written" in verdict.problems[0]
     assert judge([replace(silent, n=50, status="ok"), suite], []).state == "quiet"
+
+
+LOG = Reading("log_shape", "queries", 2.0, 400, threshold=1.0)
+SPOILT = Reading("data_quality", "queries", 0.4, 400, status="invalid", detail={"worst": "rejected"})
+
+
+def test_a_log_that_changed_is_drift_where_the_rest_can_be_believed() -> None:
+    verdict = judge([CHART, PROBE, LOG], firing(LOG))
+    assert (verdict.state, verdict.severity, verdict.cause) == ("drift", "warning", "logging")
+
+
+def test_a_log_that_changed_is_no_drift_where_its_data_cannot_be_believed() -> None:
+    verdict = judge([CHART, LOG, SPOILT], firing(LOG))
+    assert (verdict.state, verdict.severity, verdict.cause) == ("invalid", "warning", "logging")
+    assert verdict.fired == ("log_shape.queries",)
+    assert judge([CHART, PROBE, LOG, SPOILT], firing(LOG, PROBE)).state == "drift"
+
+
+def test_a_log_of_a_few_records_is_insufficient_and_says_why() -> None:
+    few = changed(CHART, status="insufficient", value=0.0, log_p=None)
+    verdict = judge([few, LOG, PROBE], firing(LOG))
+    assert (verdict.state, verdict.cause) == ("insufficient", "logging")
+    assert "too few records" in verdict.problems[0]
+
+
+def test_bad_documents_are_not_the_logs_doing() -> None:
+    verdict = judge([CHART, changed(SPOILT, detail={"worst": "bad_documents"})], ())
+    assert (verdict.state, verdict.causes) == ("invalid", ())

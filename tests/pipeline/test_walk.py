@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,19 @@ from monitor.errors import EdgeError
 from monitor.judge.evidence import Budget
 from monitor.pipeline import Collection, History, walk
 from monitor.profile import Profile
-from monitor.records import Outcome, Reading, Record, Rejection
+from monitor.records import Outcome, Ranking, Reading, Record, Rejection, VectorArray
 from tests.core_fakes import rag, world
+
+
+@dataclass(frozen=True)
+class Forgetful(world.FakeIndex):
+    """Holds every document and does not reach some of them in a search."""
+
+    reached: world.FakeIndex
+
+    def search(self, vectors: VectorArray, k: int) -> Ranking:
+        return self.reached.search(vectors, k)
+
 
 THRESHOLD = Budget().log_threshold(world.QUARTER, 15)
 
@@ -43,7 +54,7 @@ def run(collection: Collection, first: int, count: int, baseline: Baseline | Non
     for number in range(first, first + count):
         outcome = step(collection, number, history, baseline)
         outcomes.append(outcome)
-        history = History(outcome.evidence or (), outcome.corpus_seen)
+        history = History(outcome.evidence or (), outcome.corpus_seen, ingest=outcome.ingest)
     return outcomes
 
 
@@ -75,7 +86,8 @@ def test_quiet_traffic_is_quiet() -> None:
         assert_no_nan(outcome)
         # No document is new, so the two charts of new documents have nothing to say; all else speaks.
         silent = {r.key for r in outcome.readings if r.status != "ok"}
-        assert silent == {"centroid_distance.corpus", "spatial_kl.corpus"}
+        nothing_new = {"centroid_distance.corpus", "spatial_kl.corpus", "foreign_vectors.corpus"}
+        assert silent == nothing_new | {"ingest_gap.corpus"}
 
 
 def test_an_outcome_carries_all_that_the_store_keeps_and_no_record() -> None:
@@ -114,7 +126,9 @@ def test_an_empty_log_is_insufficient() -> None:
     collection = rag.Service().collection(index=None, live_embedder=None)
     outcome = step(collection, 100)
     assert outcome.verdict.state == "insufficient"
-    assert {r.status for r in outcome.readings} == {"insufficient"}
+    # That nothing came is all there is to say, and the log's shape says it.
+    assert {r.key for r in outcome.readings if r.status != "insufficient"} == {"log_shape.queries"}
+    assert outcome.verdict.cause == "logging"
     assert_no_nan(outcome)
 
 
@@ -257,6 +271,60 @@ def test_new_documents_are_tested_once_and_named() -> None:
     assert not {"era_recall.suite", "era_recall.index"} & set(outcomes[0].verdict.fired)
 
 
+def test_what_arrives_is_carried_from_window_to_window() -> None:
+    collection = rag.Service(log(100)).collection()
+    first = step(collection, 100)
+    assert first.ingest is not None
+    assert (first.ingest.size, first.ingest.gaps) == (len(rag.DOCUMENTS), 0)
+    more = rag.documents((*rag.DOCUMENTS, "topic0 late 1"))
+    second = step(rag.Service(log(101), index=more).collection(), 101, History(ingest=first.ingest))
+    assert second.ingest is not None
+    assert second.ingest.newest == world.span(101).end
+    # A window made up late learns nothing of arrivals, and the time up to it is no silence.
+    late = step(
+        rag.Service(log(140), index=more).collection(), 140, History(ingest=second.ingest), backfill=True
+    )
+    assert late.ingest is not None
+    assert (late.ingest.newest, late.ingest.gaps) == (world.span(140).end, second.ingest.gaps)
+    assert by_key(late)["ingest_gap.corpus"].status == "insufficient"
+
+
+def test_an_index_that_misses_what_is_near_is_told_from_one_that_lost_it() -> None:
+    texts = [text for i, text in enumerate(rag.DOCUMENTS) if i % 4]
+    reached, held = rag.documents(texts), rag.documents()
+    forgetful = Forgetful(held.ids, held.vectors, reached)
+    outcome = step(rag.Service(log(100, index=forgetful), index=forgetful).collection(), 100)
+    assert by_key(outcome)["index_recall.index"].value < 0.9
+    assert outcome.verdict.cause == "index_degraded"
+    lost = step(rag.Service(log(100, index=reached), index=reached).collection(), 100)
+    assert by_key(lost)["index_recall.index"].value == 1.0
+    assert by_key(lost)["corpus_turnover.corpus"].detail["gone_share"] == pytest.approx(0.25)
+    assert lost.verdict.cause == "index_degraded"
+
+
+def test_the_loss_of_recall_is_split() -> None:
+    reached = rag.documents([text for i, text in enumerate(rag.DOCUMENTS) if i % 4])
+    held = rag.documents()
+    forgetful = Forgetful(held.ids, held.vectors, reached)
+    by_index = by_key(step(rag.Service(log(100), index=forgetful).collection(), 100))[
+        "recall_at_k.suite"
+    ].detail
+    assert by_index["loss_ann"] == pytest.approx(by_index["loss"])
+    assert by_index["loss_embedding"] == by_index["loss_relevance"] == pytest.approx(0.0)
+    by_data = by_key(step(rag.Service(log(100), index=reached).collection(), 100))["recall_at_k.suite"].detail
+    assert by_data["loss_relevance"] == pytest.approx(by_data["loss"])
+    pushed = world.FakeEmbedder(turn=world.random_turn())
+    by_model = by_key(step(rag.Service(log(100), live=pushed).collection(), 100))["recall_at_k.suite"].detail
+    assert by_model["loss_embedding"] == pytest.approx(by_model["loss"])
+
+
+def test_scores_on_another_scale_are_found_in_the_first_window() -> None:
+    records = tuple(replace(r, scores=tuple(1.2 * s for s in r.scores or ())) for r in log(100))
+    outcome = step(rag.Service(records).collection(), 100)
+    assert by_key(outcome)["reported_scores.scores"].value == 1.0
+    assert outcome.verdict.cause == "score_scale"
+
+
 def test_growth_beside_every_judged_document_is_no_harm() -> None:
     texts = (*rag.DOCUMENTS, *(f"{topic} fresh {i}" for topic in rag.TOPICS for i in range(30)))
     index = rag.documents(texts)
@@ -275,7 +343,7 @@ def test_evidence_and_incident_end_after_a_roll_back() -> None:
     for number in range(101, 105):
         outcome = step(rag.Service(log(number)).collection(), number, history)
         states.append(outcome.verdict.state)
-        history = History(outcome.evidence or (), outcome.corpus_seen)
+        history = History(outcome.evidence or (), outcome.corpus_seen, ingest=outcome.ingest)
     assert states == ["drift", "drift", "quiet", "quiet"]
     assert not any(e.firing for e in history.evidence)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.records import Evidence, Reading
+from monitor.records import Evidence, Ingest, Reading
 from monitor.store import Store
 
 if TYPE_CHECKING:
@@ -72,3 +72,13 @@ def test_evidence_is_per_collection(store: Store, docs: Docs) -> None:
         store.commit(claimed, docs.outcome(claimed, evidence=(Evidence(name, "queries", 1.0),)))
     assert [e.detector for e in store.state("other").evidence] == ["other"]
     assert [e.detector for e in store.state("docs").evidence] == ["docs"]
+
+
+def test_when_documents_arrived_is_carried_on(store: Store, docs: Docs) -> None:
+    docs.plan(3)
+    assert store.state("docs").ingest is None
+    seen = Ingest(since=NOON, newest=NOON + HOUR, size=10**12, new=3, gaps=40, longest=7200.5)
+    docs.work(ingest=seen)
+    assert store.state("docs").ingest == seen
+    docs.work(ingest=None)  # a window that did not look leaves it as it is
+    assert store.state("docs").ingest == seen
