@@ -24,8 +24,11 @@ from monitor.stats.null_laws import (
     log_paired_loss,
     pearson_two_samples,
 )
+from monitor.stats.quadratic_form import log_weighted_chi2_sf
 
 DEPTHS = (1e-3, 1e-6, 1e-12)
+SADDLEPOINT = 0.02
+"""An approximation: two per cent of p matter to nobody."""
 DEEPEST = (-30.0, -100.0, -280.0, -300.0, -1000.0)
 """Powers of ten; of the last there is no float: the logarithm alone says it."""
 
@@ -39,6 +42,7 @@ def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None
         *_binomial(),
         *_signs(),
         *_pearson(),
+        *_forms(),
         *check_e_values(quick=quick),
         *(f for pool in pools for f in centroid_tail(pool)),
         *size_of_tests(pools[-1], quick=quick),
@@ -168,6 +172,29 @@ def _pearson() -> list[dict[str, Any]]:
         pairs.append((math.log(statistic), math.log(theirs.statistic)))
         pairs.append((math.log(dof), math.log(theirs.dof)))
     return [compare("pearson_two_samples, against SciPy's contingency table", pairs)]
+
+
+def _forms() -> list[dict[str, Any]]:
+    """Check the saddlepoint where the law is known: equal weights, and an estimated scale."""
+    equal = [(float(stats.chi2.isf(p, d)), d) for d in (10, 30, 100, 384) for p in (0.1, *DEPTHS)]
+    scaled = [
+        (float(stats.f.isf(p, d, n)), d, n) for d in (30, 100) for n in (100, 1000) for p in (0.1, *DEPTHS)
+    ]
+    return [
+        compare(
+            "log_weighted_chi2_sf, 10 to 384 equal weights, p to 1e-12, against SciPy",
+            ((log_weighted_chi2_sf(x, np.ones(d)), float(stats.chi2.logsf(x, d))) for x, d in equal),
+            SADDLEPOINT,
+        ),
+        compare(
+            "log_weighted_chi2_sf, the scale from 100 or 1,000 degrees of freedom, against SciPy's F",
+            (
+                (log_weighted_chi2_sf(x, np.full(d, 1.0 / d), n), float(stats.f.logsf(x, d, n)))
+                for x, d, n in scaled
+            ),
+            SADDLEPOINT,
+        ),
+    ]
 
 
 def _logs() -> tuple[float, ...]:

@@ -41,7 +41,11 @@ class Plan:
     """Whether there are enough to tell a share of 1% from one of 1.5%."""
 
 
-PLANS = (Plan(100, 24, 1000), Plan(1000, 6, 1700), Plan(10_000, 2, 150, barred=False))
+PLANS = (
+    Plan(100, 9, 1000, barred=False),
+    Plan(1000, 3, 1700, barred=False),
+    Plan(10_000, 1, 60, barred=False, shares_barred=False),
+)
 QUICK = (
     Plan(100, 1, 100, barred=False, shares_barred=False),
     Plan(300, 1, 20, barred=False, shares_barred=False),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import optimize
 
 from benchmarks.detection.exact import weighted_chi2_sf
 from benchmarks.detection.pool import load_pool
@@ -16,6 +16,9 @@ from benchmarks.detection.simulation import DETECTORS, make_baseline, profile
 from benchmarks.detection.traffic import Traffic
 from benchmarks.torture.report import figure
 from monitor.judge.runner import measure_all
+from monitor.records import FloatArray
+from monitor.stats.quadratic_form import log_weighted_chi2_sf
+from monitor.stats.shift_form import fit_shift_form
 
 SIZES = (30, 100, 1000)
 RUNS = 5000
@@ -59,19 +62,22 @@ def size_of_tests(pool: str, *, quick: bool) -> list[dict[str, Any]]:
 def centroid_tail(name: str) -> list[dict[str, Any]]:
     """Return how much likelier than it says a p-value of the centroid chart is, when the window's mean is normal.
 
-    Then ``T = sum_i (lambda_i / tr Sigma) Z_i^2`` over the eigenvalues of the pool's covariance, whose tail is exact by
-    Imhof's integral; the chart takes ``T d ~ chi2(d)``, which has the same mean and variance.
+    Then the chart's form is ``sum_j w_j Z_j^2``: its tail is exact by Imhof's integral, the chart asks a saddlepoint.
     """
-    pool = load_pool(name)
-    eigenvalues = np.linalg.eigvalsh(np.cov(pool.vectors[:, 0].astype(np.float64).T))
-    weights = eigenvalues / eigenvalues.sum()
-    d = 1.0 / float(np.sum(weights**2))
+    rows = load_pool(name).vectors[:, 0].astype(np.float64)
+    form = fit_shift_form(rows[::2], rows[1::2])
     return [
         figure(
-            f"{name}: centroid_distance, true p over the p it says, at {level:g} (d = {d:.0f})",
-            weighted_chi2_sf(weights, float(stats.chi2.isf(level, d)) / d) / level,
+            f"{name}: centroid_distance, true p over the p it says, at {level:g} "
+            f"(d = {form.effective_dimensions:.0f})",
+            weighted_chi2_sf(form.weights, _where(form.weights, level)) / level,
             "x level",
             ALLOWED.get(level, 2.0),
         )
         for level in TAIL
     ]
+
+
+def _where(weights: FloatArray, level: float) -> float:
+    """Return the ratio to which the chart gives the p-value ``level``."""
+    return float(optimize.brentq(lambda x: log_weighted_chi2_sf(x, weights) - math.log(level), 0.5, 50.0))
