@@ -178,12 +178,24 @@ def tell_reading(reading: Reading) -> str:
     >>> tell_reading(Reading("canary", "canary", 0.059, 64, threshold=0.001))
     'canary texts are embedded elsewhere: a mean of 1 - cos of 0.059 (fires at 0.001; n = 64)'
     """
-    what = _SIGNALS.get(reading.signal, reading.signal)
+    what = _tell_signal(reading.signal)
     pattern = _MEASURES.get(reading.detector)
     said = (
         pattern.format(what=what, value=reading.value) if pattern else f"{reading.key} is {reading.value:.3g}"
     )
     return f"{said} ({', '.join((*_particulars(reading), *_limits(reading)))}; n = {reading.n})"
+
+
+def _tell_signal(signal: str) -> str:
+    """Return a signal in words; one of several windows says how many.
+
+    >>> _tell_signal("queries_32")
+    'questions of the last 32 windows together'
+    """
+    plain, _, windows = signal.rpartition("_")
+    if windows.isdigit():
+        return f"{_SIGNALS.get(plain, plain)} of the last {windows} windows together"
+    return _SIGNALS.get(signal, signal)
 
 
 def _particulars(reading: Reading) -> list[str]:
@@ -224,8 +236,18 @@ def _limits(reading: Reading) -> list[str]:
 
 def _tell_cause(cause: Cause, known: Mapping[str, Reading]) -> ToldCause:
     meaning, next_step = CAUSES.get(cause.name, CAUSES["unknown"])
-    because = tuple(tell_reading(known[key]) if key in known else key for key in cause.because)
+    because = tuple(
+        tell_reading(known[key]) if key in known else _tell_elsewhere(key) for key in cause.because
+    )
     return ToldCause(cause.name, cause.confidence, meaning, because, next_step)
+
+
+def _tell_elsewhere(key: str) -> str:
+    """Return a stream that fires without a reading in this window: a span is not measured in every one."""
+    detector, _, signal = key.partition(".")
+    if not signal.rpartition("_")[2].isdigit():
+        return key
+    return f"{detector} of {_tell_signal(signal)} has fired before and is not measured in this window"
 
 
 def _headline(verdict: Verdict) -> str:

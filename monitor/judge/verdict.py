@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monitor.judge.attribution import attribute
 from monitor.judge.spans import base_key
-from monitor.records import Evidence, Reading, Severity, Verdict
+from monitor.records import Cause, Evidence, Reading, Severity, Verdict
 
 _LOGGED = ("queries", "scores")
 """What signals begin with that are read from the log."""
@@ -21,7 +22,7 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
     fired = tuple(e.key for e in evidence if e.firing)
     problems = tuple(_problem(r) for r in readings if r.status == "invalid")
     # A span that fires speaks of the same population as its single windows do.
-    causes = attribute(tuple(dict.fromkeys(map(base_key, fired))), readings)
+    causes = _name_streams(attribute(tuple(dict.fromkeys(map(base_key, fired))), readings), fired)
     spoilt = any(r.detector == "data_quality" and r.status == "invalid" for r in readings)
     spoke = any(r.status == "ok" and r.log_p is not None and r.signal.startswith(_LOGGED) for r in readings)
     # Nothing but the log changed, and what it says cannot be believed, or is not there: no drift, but why is known.
@@ -40,6 +41,17 @@ def judge(readings: Sequence[Reading], evidence: Sequence[Evidence]) -> Verdict:
         few = "too few records for any statistical detector; only probes spoke"
         return Verdict("insufficient", "none", causes, fired, (few,))
     return Verdict("quiet")
+
+
+def _name_streams(causes: Sequence[Cause], fired: Sequence[str]) -> tuple[Cause, ...]:
+    """Return the causes with the streams that really fired behind them: a span, its single windows, or both."""
+    of_base: dict[str, list[str]] = {}
+    for key in fired:
+        of_base.setdefault(base_key(key), []).append(key)
+    return tuple(
+        replace(c, because=tuple(key for base in c.because for key in of_base.get(base, [base])))
+        for c in causes
+    )
 
 
 def _problem(reading: Reading) -> str:

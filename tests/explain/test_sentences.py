@@ -133,3 +133,11 @@ def test_an_invalid_window_says_why() -> None:
     told = tell(verdict, ())
     assert told.headline.startswith("Invalid")
     assert "writes the log" in told.causes[0].next_step
+
+
+def test_a_span_says_how_many_windows_it_is_of() -> None:
+    reading = Reading("centroid_distance", "queries_32", 0.01, 32_000, log_p=-20.0, effect_floor=0.003)
+    cause = Cause("questions", 0.85, ("centroid_distance.queries_32", "spatial_kl.queries_8"))
+    told = tell(Verdict("drift", "warning", (cause,), cause.because), (reading,))
+    assert "questions of the last 32 windows together" in told.causes[0].because[0]
+    assert "has fired before" in told.causes[0].because[1]
