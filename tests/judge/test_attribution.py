@@ -334,7 +334,7 @@ def test_places_alone_prove_no_other_model() -> None:
 
 def test_growth_is_sure_where_the_new_documents_were_found_alike() -> None:
     alike = window(new=0.25)
-    apart = [replace(r, log_p=-8.0) if r.key in CORPUS else r for r in alike]
+    apart = [replace(r, effect=0.2) if r.key in CORPUS else r for r in alike]
     untested = window(new=0.25, without=CORPUS)
     sure, suspicious, unknown = (attribute((TURNOVER,), w)[0] for w in (alike, apart, untested))
     assert sure.name == suspicious.name == unknown.name == "corpus_growth"
