@@ -19,8 +19,8 @@ from monitor.pipeline import hand_on, walk
 from monitor.store.incidents import Standing, decide
 from monitor.wiring import count_streams
 
-RUNS = 50
-"""Runs of each cause, on each corpus under each model: two hundred in all four places."""
+RUNS = 25
+"""Runs of each cause, on each corpus under each model: a hundred in all four places."""
 RUNS_BESIDE = 25
 """Runs of what stands beside them."""
 WINDOWS = 12

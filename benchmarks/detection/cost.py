@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,21 @@ from benchmarks.detection.ours import Given
 from benchmarks.detection.pool import EPOCH
 from benchmarks.figures import alternate
 from benchmarks.torture.report import figure
-from monitor.baseline import Baseline
+from monitor.baseline import Baseline, Dispersion
+from monitor.baseline.rhythm import match_hours
 from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.canary_texts import CANARY_TEXTS
+from monitor.config import CollectionConfig
 from monitor.judge.evidence import Budget, update_evidence
 from monitor.judge.runner import measure_all
+from monitor.judge.spans import Past, longest, measure_spans
 from monitor.judge.verdict import judge
 from monitor.pipeline import Collection, draw_sample, profile_window
 from monitor.profile import Profile, merge
 from monitor.records import Evidence, JudgedQuery, Reading, Record, VectorArray, Verdict, Window
 from monitor.reference import take_baseline
 from monitor.stats.vector_pass import summarise_vectors
-from monitor.wiring import wire_detectors
+from monitor.wiring import count_streams, wire_detectors, wire_spans
 from tests.core_fakes.world import QUARTER, FakeIndex, unit
 
 N, D = 10_000, 768
@@ -31,7 +35,10 @@ DOCUMENTS, SUITE, K = 3000, 200, 10
 RUNS = 15
 MOST = 2.0
 DETECTORS = wire_detectors({})
-THRESHOLD = Budget().log_threshold(QUARTER, len(DETECTORS))
+SPANS = wire_spans(DETECTORS, CollectionConfig(source={}).spans)
+THRESHOLD = Budget().log_threshold(QUARTER, count_streams(DETECTORS, SPANS))
+WINDOW = Window("cost", EPOCH, EPOCH + QUARTER)
+"""A window in which every span is due."""
 
 
 class Endpoint:
@@ -59,7 +66,9 @@ def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None
     del pools, workers  # a matter of sizes, not of what the vectors mean
     n, d, runs = (500, 64, 2) if quick else (N, D, RUNS)
     collection = _collection(n, d, seed=1)
-    baseline = take_baseline(collection, [Window("cost", EPOCH, EPOCH + QUARTER)]).baseline
+    baseline = take_baseline(collection, [WINDOW]).baseline
+    # One window calibrates nothing, and spans want to be calibrated.
+    baseline = replace(baseline, dispersion={span.key: Dispersion(windows=20) for span in SPANS})
     figures = []
     for name, window in (("quiet", _collection(n, d, seed=2)), ("drift", _collection(n, d, seed=3, new=0.5))):
         figures += _compare(f"{name}, {n:,} x {d}", window, baseline, runs, barred=not quick)
@@ -72,7 +81,7 @@ def _compare(
     sample = draw_sample(collection.source.read(EPOCH, EPOCH + QUARTER), collection.sample_size)
     vectors = np.stack([r.vector for r in sample.records if r.vector is not None])
     centroids = baseline.populations["queries"].centroids
-    profile, _ = profile_window(Window("cost", EPOCH, EPOCH + QUARTER), collection, baseline, sample, None)
+    profile, _ = profile_window(WINDOW, collection, baseline, sample, None)
     evidence = update_evidence((), measure_all(DETECTORS, baseline, profile), THRESHOLD)
     readings, verdict = judgement(baseline, profile, evidence)
     cases: dict[str, Callable[[], object]] = {
@@ -85,7 +94,7 @@ def _compare(
     told = f"{verdict.state}, {len(verdict.fired)} streams fire, {len(verdict.causes)} causes"
     ratio = cpu["judgement"] / cpu["pass"]
     return [
-        figure(f"{name}: detectors that measured, of {len(DETECTORS)} ({told})", ok, "detectors"),
+        figure(f"{name}: streams that measured, of {len(DETECTORS) + len(SPANS)} ({told})", ok, "streams"),
         figure(f"{name}: pass over the vectors, CPU", cpu["pass"] * 1e3, "ms"),
         figure(f"{name}: profile of the log, scores included, CPU", cpu["profile"] * 1e3, "ms"),
         figure(f"{name}: judgement, CPU", cpu["judgement"] * 1e3, "ms"),
@@ -97,8 +106,11 @@ def _compare(
 def judgement(
     baseline: Baseline, profile: Profile, before: Sequence[Evidence]
 ) -> tuple[tuple[Reading, ...], Verdict]:
-    """Return readings and verdict: what `pipeline.walk` does with a profile."""
-    readings = measure_all(DETECTORS, baseline, profile)
+    """Return readings and verdict: what `pipeline.walk` does with a profile where every span is due."""
+    readings = measure_all(DETECTORS, match_hours(baseline, [(WINDOW, 1.0)]), profile)
+    earlier = [WINDOW.start - i * QUARTER for i in range(1, longest(SPANS))]
+    past = [Past(Window("cost", start, start + QUARTER), profile) for start in earlier]
+    readings += measure_spans(SPANS, baseline, WINDOW, profile, past)
     return readings, judge(readings, update_evidence(before, readings, THRESHOLD))
 
 
