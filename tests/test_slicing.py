@@ -15,7 +15,7 @@ from monitor.records import Record
 from monitor.segments import MOST_SEGMENTS, segment_name
 from monitor.slicing import WITH_PARENT, frozen_in, slice_collection
 from monitor.sources.sliced import SegmentSource
-from monitor.wiring import Deployment, slice_up, wire, wire_detectors
+from monitor.wiring import Deployment, count_streams, slice_up, wire, wire_detectors
 from tests.core_fakes import rag, world
 
 MOST: dict[str, Any] = {"by": "tenant", "most": 3, "rest": True}
@@ -59,8 +59,8 @@ def test_the_budget_is_shared_by_the_streams_of_segments_too() -> None:
     alone = deployment_of([])
     sliced = deployment_of({"by": "tenant", "values": ["acme", "globex"]})
     assert sliced.families() == ["docs", "docs/tenant=acme", "docs/tenant=globex", "wiki"]
-    streams = sum(len(c.detectors) for c in sliced.collections.values())
-    assert streams == 4 * len(sliced.collections["docs"].detectors)
+    streams = sum(count_streams(c.detectors, c.spans) for c in sliced.collections.values())
+    assert streams == 4 * count_streams(alone.collections["docs"].detectors, alone.collections["docs"].spans)
     expected = Budget(1.0, timedelta(days=90)).log_threshold(timedelta(minutes=15), streams)
     assert set(sliced.thresholds.values()) == {expected}
     assert expected > alone.thresholds["docs"]

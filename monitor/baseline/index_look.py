@@ -121,8 +121,8 @@ def profile_reembedded(baseline: Baseline, stored: VectorArray, made: VectorArra
 def similarities(metric: Metric, queries: VectorArray, documents: VectorArray) -> FloatArray:
     """Return ``(n, m)`` scores as :func:`monitor.stats.exact_search.exact_top_k` has them; -inf for none."""
     q, x = np.asarray(queries, dtype=np.float64), np.asarray(documents, dtype=np.float64)
-    good = has_direction(documents)
-    x = np.where(good[:, None], x, 1.0)
+    asked, good = has_direction(queries), has_direction(documents)
+    q, x = np.where(asked[:, None], q, 1.0), np.where(good[:, None], x, 1.0)
     products: FloatArray = q @ x.T
     if metric == "cosine":
         lengths = np.linalg.norm(q, axis=1).clip(1e-12)[:, None] * np.linalg.norm(x, axis=1)[None, :]
@@ -130,7 +130,7 @@ def similarities(metric: Metric, queries: VectorArray, documents: VectorArray) -
     elif metric == "l2":
         squares = np.sum(q * q, axis=1)[:, None] + np.sum(x * x, axis=1)[None, :] - 2.0 * products
         products = -np.sqrt(np.maximum(squares, 0.0))
-    products[:, ~good] = -np.inf
+    products[:, ~good] = products[~asked] = -np.inf
     return np.nan_to_num(products, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 

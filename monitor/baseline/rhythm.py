@@ -34,6 +34,7 @@ def find_rhythm(counts: Sequence[WindowCounts]) -> Rhythm | None:
     Every candidate foretells each window's mean vector from all other windows; the squared error is compared with that
     of the plain mean, window by window, so that chance alone (which no table foretells) cancels out.
     """
+    counts = [c for c in counts if c.n]
     if len(counts) < 2:
         return None
     n = np.array([c.n for c in counts], dtype=np.float64)

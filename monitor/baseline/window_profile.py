@@ -153,10 +153,11 @@ def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, 
         norms = np.linalg.norm(old, axis=1)
         distance = np.linalg.norm(old - new, axis=1) / np.maximum(norms, 1e-12)
     changed = ~(distance <= CHANGED)
+    told = changed & has_direction(old) & has_direction(new)  # a broken vector has changed, and leads nowhere
+    old, new = old[told], new[told]
     if baseline.normalise:
-        old, new = (np.divide(x, np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12)) for x in (old, new))
-    steps = (new - old)[changed]
-    return len(pairs), int(np.count_nonzero(changed)), steps[np.isfinite(steps).all(axis=1)].sum(axis=0)
+        old, new = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (old, new))
+    return len(pairs), int(np.count_nonzero(changed)), (new - old).sum(axis=0)
 
 
 def cosine_rows(a: FloatArray | VectorArray, b: FloatArray | VectorArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,12 +100,15 @@ def _pick(store: Store, name: str, at: str | None) -> PastWindow:
 
 def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regions) -> None:
     from rich.markup import escape
-    from rich.padding import Padding
 
     out = console()
 
     def say(text: str, indent: int = 0) -> None:
-        out.print(Padding(escape(text), (0, 0, 0, indent), expand=False))
+        # Folded here: a box would fill its shorter lines up with blanks.
+        lines = textwrap.wrap(
+            text, out.width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2)
+        )
+        out.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
     out.print(
         f"[bold]{escape(window.collection)}[/], {window.start:%F %R} to {window.end:%F %R} UTC, against baseline "
@@ -117,7 +121,7 @@ def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regi
         out.print(f"\n[bold]{escape(cause.name)}[/] ({cause.confidence:.0%})  {escape(cause.meaning)}")
         for because in cause.because:
             say(f"- {because}", 2)
-        out.print(Padding(f"[bold]next[/]: {escape(cause.next_step)}", (0, 0, 0, 2), expand=False))
+        say(f"next: {cause.next_step}", 2)
     if told.stood:
         out.print()
         say(f"What stood still: {', '.join(told.stood)}.")

@@ -172,6 +172,7 @@ def find_change(baseline: Baseline, held: Sequence[WindowCounts]) -> datetime | 
     Each window's mean, less what its hours foretell, is compared before and after each of ``PLACES`` moments. The
     scatter is that of neighbouring windows' differences, which a change in between does not inflate (von Neumann 1941).
     """
+    held = [h for h in held if h.n]
     if len(held) < 2 * LEAST_WINDOWS:
         return None
     n = np.array([h.n for h in held], dtype=np.float64)

@@ -28,7 +28,7 @@ def log_predictive_sf(successes: int, trials: int, before: int, before_trials: i
     >>> round(math.exp(log_predictive_sf(5, 1000, 0, 0)), 2)  # nothing known: the rate may be anything
     0.96
     >>> from scipy import stats
-    >>> round(log_predictive_sf(30, 100, 2_000_000, 10_000_000) - stats.binom.logsf(29, 100, 0.2), 4)
+    >>> round(float(log_predictive_sf(30, 100, 2_000_000, 10_000_000) - stats.binom.logsf(29, 100, 0.2)), 4)
     0.0
     """
     if successes <= 0:

