@@ -26,7 +26,7 @@ log = structlog.get_logger("driftmon")
 
 MAX_ATTEMPTS = 5
 BASELINES = 256
-"""Baselines kept in memory, about 1 MB each; of more collections those used last."""
+"""Baselines kept in memory, 1 to 2 MB each; of more collections those used last."""
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0
 """Seconds: a failed window waits twice the first, then twice as long each time, up to the longest."""
 
