@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import page
-from benchmarks.detection import cause, document, exact, nulls, power, quiet, worth
+from benchmarks.detection import cause, document, exact, material, nulls, power, quiet, worth
 from benchmarks.detection.campaign import upper_bound
 from benchmarks.detection.pool import load_pool
 from benchmarks.detection.simulation import Watch
@@ -95,7 +95,9 @@ def test_each_detector_that_may_be_added_sees_what_the_default_ones_miss() -> No
     assert float(np.mean(quiet_shares)) <= 0.05  # of 20 windows each
 
 
-def test_causes_are_named() -> None:
+def test_causes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On the shipped vectors: embedding both ways of cutting the corpus takes minutes.
+    monkeypatch.setattr(material, "has_models", lambda: False)
     figures = cause.run(POOLS, quick=True, workers=1)
     assert value(figures, "all places, all causes: right") >= 0.85
     assert value(figures, "all places, all causes: confidently wrong") <= 0.05
