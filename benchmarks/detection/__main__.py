@@ -16,7 +16,7 @@ from benchmarks.detection.pool import VARIABLE
 from benchmarks.figures import Figure, Figures, rerun_steady
 from benchmarks.torture.report import missed
 
-PARTS = ("quiet", "power", "nulls", "cause", "worth", "peers", "cost")
+PARTS = ("quiet", "power", "canaries", "nulls", "cause", "worth", "peers", "cost")
 SEED = 1
 
 

@@ -18,11 +18,11 @@ class Canary:
     Parameters
     ----------
     warn, page : float
-        The least mean distance to speak of, and to fire at.
+        The mean distance to fire at, as a warning, and from which on it is harm (critical).
     noise_factor : float
         Both are raised to this many times the noise floor that was measured when the baseline was built.
     worst : float
-        One single text beyond this fires as well.
+        One single text beyond this is harm as well.
 
     Notes
     -----
@@ -55,21 +55,22 @@ class Canary:
         replays = profile.count("canary.replays")
         if baseline.canary is None or not replays:
             return Reading(
-                self.name, self.signal, 0.0, 0, status="insufficient", threshold=self.page, harmful=True
+                self.name, self.signal, 0.0, 0, status="insufficient", threshold=self.warn, harmful=True
             )
         distances = profile.sums["canary.distance"] / replays
         noise = self.noise_factor * baseline.canary.floor
-        threshold, worst = max(noise, self.page), max(noise, self.worst)
+        warn, page, worst = max(noise, self.warn), max(noise, self.page), max(noise, self.worst)
         mean, largest = float(distances.mean()), float(distances.max())
+        # One scale for both conditions: the largest distance counts in units of its own limit.
+        effect = max(mean, largest / worst * page)
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=mean,
             n=len(distances),
-            effect_floor=max(noise, self.warn),
-            # One scale for both conditions: the largest distance counts in units of its own limit.
-            effect=max(mean, largest / worst * threshold),
-            threshold=threshold,
-            harmful=True,
-            detail={"largest": largest, "noise_floor": baseline.canary.floor},
+            effect_floor=warn,
+            effect=effect,
+            threshold=warn,
+            harmful=effect >= page,
+            detail={"largest": largest, "noise_floor": baseline.canary.floor, "harm_at": page},
         )

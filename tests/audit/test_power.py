@@ -69,8 +69,8 @@ def test_empty_answers_are_found_as_the_binomial_law_says(quiet: Quiet, probes: 
 
 
 def test_a_turn_of_the_model_is_found_at_the_canaries_threshold(quiet: Quiet, probes: Any) -> None:
-    """1 - cos(2°) = 0.0006 and 1 - cos(3°) = 0.0014: the canaries fire at 0.001."""
-    assert find(quiet, KINDS["rotation"], probes).smallest == dict.fromkeys(HORIZONS, 3.0)
+    """1 - cos(0.5°) = 0.00004 and 1 - cos(1°) = 0.00015: the canaries fire at 0.0001."""
+    assert find(quiet, KINDS["rotation"], probes).smallest == dict.fromkeys(HORIZONS, 1.0)
 
 
 def test_what_no_detector_sees_is_not_found_at_any_size(quiet: Quiet, probes: Any) -> None:

@@ -38,24 +38,28 @@ def test_nothing_moved() -> None:
     reading = Canary().measure(with_floor(0.0), moved())
     assert (reading.value, reading.n, reading.status) == (0.0, 16, "ok")
     assert not fires(reading)
-    assert reading.harmful
+    assert not reading.harmful
     assert reading.log_p is None
 
 
-def test_a_mean_beyond_the_page_limit_fires() -> None:
-    below, above = (Canary().measure(with_floor(0.0), moved(*[d] * 16)) for d in (0.9e-3, 1.1e-3))
-    assert not fires(below)
-    assert below.shift > below.effect_floor == 1e-4
-    assert fires(above)
-    assert above.value == pytest.approx(1.1e-3)
+def test_a_mean_beyond_the_warning_fires_and_beyond_the_page_it_is_harm() -> None:
+    calm, warned, paged = (Canary().measure(with_floor(0.0), moved(*[d] * 16)) for d in (9e-5, 9e-4, 1.1e-3))
+    assert (fires(calm), fires(warned), fires(paged)) == (False, True, True)
+    assert (warned.harmful, paged.harmful) == (False, True)
+    assert warned.threshold == warned.effect_floor == 1e-4
+    assert paged.value == pytest.approx(1.1e-3)
 
 
-def test_one_text_beyond_the_worst_fires_though_the_mean_is_small() -> None:
+def test_one_text_beyond_the_worst_is_harm_though_the_mean_is_small() -> None:
     below, above = (Canary().measure(with_floor(0.0), moved(d)) for d in (0.9e-2, 1.1e-2))
-    assert not fires(below)
-    assert fires(above)
+    assert fires(below)
+    assert (below.harmful, above.harmful) == (False, True)
     assert above.value < 1e-3
     assert above.detail["largest"] == pytest.approx(1.1e-2)
+
+
+def test_one_text_that_moved_a_little_is_nothing() -> None:
+    assert not fires(Canary().measure(with_floor(0.0), moved(0.9e-3)))
 
 
 def test_a_noisy_endpoint_is_given_its_own_noise() -> None:
