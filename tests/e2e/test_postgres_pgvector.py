@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.model]
 
 COMMAND = Path(sys.executable).parent / "driftmon"
 DOCUMENTS = 600
-HOURS = 14
+HOURS = 15
 PER_HOUR = 60
 SUITE = 40
 
@@ -110,7 +110,8 @@ def test_a_reembedded_index_is_found_and_named(postgres_database: str, tmp_path:
     )
     model = Path(package.__file__).parent / "model"
     material = load_material()
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    # An hour past the clock: the latest whole hour has its log whenever the next one strikes meanwhile.
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     fill(postgres_database, material, end)
     configure(tmp_path, postgres_database, model, material)
 
@@ -119,7 +120,7 @@ def test_a_reembedded_index_is_found_and_named(postgres_database: str, tmp_path:
     assert check["ok"]
     assert any("384" in f["text"] for f in check["findings"] if f["edge"] == "index")
 
-    start, stop = end - timedelta(hours=HOURS), end - timedelta(hours=2)
+    start, stop = end - timedelta(hours=HOURS), end - timedelta(hours=3)
     span = ("--start", start.isoformat(), "--end", stop.isoformat())
     baseline = driftmon(tmp_path, "baseline", "build", *span, "--json")
     assert (baseline["documents"], baseline["suite_queries"], baseline["canaries"]) == (DOCUMENTS, SUITE, 64)
