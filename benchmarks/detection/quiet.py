@@ -42,8 +42,8 @@ class Plan:
 
 
 PLANS = (
-    Plan(100, 5, 2000, barred=False),
-    Plan(1000, 1, 500, barred=False, shares_barred=False),
+    Plan(100, 9, 1000, barred=False),
+    Plan(1000, 3, 1700, barred=False),
     Plan(10_000, 1, 60, barred=False, shares_barred=False),
 )
 QUICK = (
