@@ -19,9 +19,9 @@ from monitor.pipeline import hand_on, walk
 from monitor.store.incidents import Standing, decide
 from monitor.wiring import count_streams
 
-RUNS = 13
-"""Runs of each cause, on each corpus under each model: fifty-two in all four places."""
-RUNS_BESIDE = 13
+RUNS = 50
+"""Runs of each cause, on each corpus under each model: two hundred in all four places."""
+RUNS_BESIDE = 25
 """Runs of what stands beside them."""
 WINDOWS = 12
 """Windows that a run is followed; an incident that has not opened then is silent."""

@@ -42,9 +42,9 @@ class Plan:
 
 
 PLANS = (
-    Plan(100, 9, 1000, barred=False),
-    Plan(1000, 3, 1700, barred=False),
-    Plan(10_000, 1, 60, barred=False, shares_barred=False),
+    Plan(100, 24, 1000),
+    Plan(1000, 6, 1700),
+    Plan(10_000, 2, 150, barred=False),
 )
 QUICK = (
     Plan(100, 1, 100, barred=False, shares_barred=False),
