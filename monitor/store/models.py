@@ -254,10 +254,57 @@ class IncidentRow(Base):
     opened_window: Mapped[int | None] = mapped_column(BigKey, ForeignKey("windows.id", ondelete="SET NULL"))
     backfill: Mapped[bool] = mapped_column(server_default=false())
     announced_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None]
+
+
+class EventRow(Base):
+    """A deploy, a re-indexing, a model push: what people or pipelines say they did; ``""`` is every collection.
+
+    ``key`` is the sender's own name for it: telling the same twice keeps one. A planned one opens a grace period, until
+    which drift of its collections pages nobody.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(None, "collection", "at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    key: Mapped[str]
+    collection: Mapped[str] = mapped_column(server_default="")
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    title: Mapped[str]
+    planned: Mapped[bool] = mapped_column(server_default=false())
+    grace_until: Mapped[datetime | None]
+    url: Mapped[str] = mapped_column(server_default="")
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str]
+
+
+class SilenceRow(Base):
+    """A span of time in which nobody is to be told; ``""`` for collection or cause stands for all of them."""
+
+    __tablename__ = "silences"
+    __table_args__ = (Index(None, "ends_at"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    collection: Mapped[str] = mapped_column(server_default="")
+    cause: Mapped[str] = mapped_column(server_default="")
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    reason: Mapped[str]
 
 
 class OutboxRow(Base):
-    """Something that people are to be told, written in the commit that found it."""
+    """Something that people are to be told, written in the commit that found it: a fact; and its deliveries.
+
+    A delivery is a row that names its ``notifier`` and the fact that it came from; ``result`` is how it ended:
+    delivered, dead, silenced, superseded.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -268,6 +315,7 @@ class OutboxRow(Base):
             postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL"),
         ),
         Index(None, "incident_id"),
+        Index("uq_outbox_fact_id_notifier", "fact_id", "notifier", unique=True),
     )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     incident_id: Mapped[int] = mapped_column(BigKey, ForeignKey("incidents.id", ondelete="CASCADE"))
@@ -280,6 +328,8 @@ class OutboxRow(Base):
     dead_at: Mapped[datetime | None]
     notifier: Mapped[str | None]
     last_error: Mapped[str | None]
+    fact_id: Mapped[int | None] = mapped_column(BigInteger)
+    result: Mapped[str | None]
 
 
 def unfinished(windows: type[WindowRow] = WindowRow) -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from monitor.demo.material import Material, load_material
+from monitor.store.schema import head
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.model]
 
@@ -115,7 +116,7 @@ def test_a_reembedded_index_is_found_and_named(postgres_database: str, tmp_path:
     fill(postgres_database, material, end)
     configure(tmp_path, postgres_database, model, material)
 
-    assert "empty -> 0003" in driftmon(tmp_path, "db", "upgrade")
+    assert f"empty -> {head()}" in driftmon(tmp_path, "db", "upgrade")
     check = driftmon(tmp_path, "check", "--json")
     assert check["ok"]
     assert any("384" in f["text"] for f in check["findings"] if f["edge"] == "index")

@@ -20,7 +20,7 @@ from monitor.store.models import Base
 ROOT = Path(__file__).parents[2]
 TABLES = {
     "alembic_version", "audit_log", "baselines", "collection_state", "evidence", "incidents", "outbox",
-    "profiles", "readings", "retention", "streams", "windows",
+    "events", "profiles", "readings", "retention", "silences", "streams", "windows",
 }  # fmt: skip
 
 
