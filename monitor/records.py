@@ -21,6 +21,7 @@ Severity = Literal["none", "warning", "critical"]
 WindowState = Literal["planned", "running", "done", "parked"]
 Direction = Literal["similarity", "distance"]
 Metric = Literal["cosine", "dot", "l2"]
+EventKind = Literal["deploy", "reindex", "model_push", "other"]
 
 SIGNALS = (
     "queries",
@@ -291,6 +292,38 @@ class Incident:
     severity: Severity
     cause: str
     fired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was done to the monitored service: a deploy, a re-indexing, a model push.
+
+    ``key`` is the sender's own name for it: telling it twice keeps one. ``collection`` ``""`` is every collection.
+    A planned one opens a grace period: until ``grace_until`` drift of its collections pages nobody.
+    """
+
+    key: str
+    at: datetime
+    kind: EventKind
+    title: str
+    collection: str = ""
+    planned: bool = False
+    grace_until: datetime | None = None
+    url: str = ""
+    recorded_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A span of time in which nobody is told of a collection's incidents; ``""`` stands for every one."""
+
+    id: int
+    collection: str
+    cause: str
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
