@@ -356,6 +356,8 @@ class Snapshot:
     config_read_at: datetime | None = None
     in_work: Mapping[str, int] = field(default_factory=dict)
     """Windows that this process works at this moment, by pace: brisk, slow, hanging."""
+    events: Mapping[tuple[str, EventKind], datetime] = field(default_factory=dict)
+    """When each kind of event was told of last, by collection; one that speaks of all counts for each."""
 
 
 @dataclass(frozen=True, slots=True)

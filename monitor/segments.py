@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 MOST_SEGMENTS = 50
 """Segments of one collection, over all its labels: each is a set of streams that shares the budget."""
@@ -61,6 +62,20 @@ def parent_of(collection: str) -> str | None:
     """
     parent, slash, _ = collection.partition("/")
     return parent if slash else None
+
+
+def with_parent(collection: str) -> list[str]:
+    """Return a collection's name, and before it that of the one it is a segment of: what is told of either concerns it.
+
+    >>> with_parent("docs/tenant=acme"), with_parent("docs")
+    (['docs', 'docs/tenant=acme'], ['docs'])
+    """
+    return [name for name in (parent_of(collection), collection) if name is not None]
+
+
+def family_baselines(meta: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the segments' baselines that were taken together with the one that has this ``meta``."""
+    return [identifier for named in dict(meta.get("segments") or {}).values() for _, identifier in named]
 
 
 def family_order(collection: str) -> tuple[str, str]:

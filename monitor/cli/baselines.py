@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.building import Family, family_baselines, family_meta, take_family
+from monitor.cli.building import Family, family_meta, take_family
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -22,6 +22,7 @@ from monitor.cli.options import (
 )
 from monitor.cli.show import console, print_json, progress
 from monitor.errors import BaselineError
+from monitor.segments import family_baselines
 
 if TYPE_CHECKING:
     from monitor.records import BaselineInfo, Window

@@ -100,8 +100,3 @@ def family_meta(family: Family, name: str, identifiers: Mapping[str, int]) -> di
             label, _, value = segment.partition("/")[2].partition("=")
             kept.setdefault(label, []).append([value, identifiers[segment]])
     return {"segments": kept} if kept else {}
-
-
-def family_baselines(meta: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of the segments' baselines that were taken together with this one."""
-    return [identifier for named in dict(meta.get("segments") or {}).values() for _, identifier in named]

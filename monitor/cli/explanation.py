@@ -20,7 +20,7 @@ from monitor.cli.options import (
 )
 from monitor.cli.show import STATE_STYLES, console, print_json
 from monitor.errors import BaselineError, ConfigError
-from monitor.segments import parent_of
+from monitor.segments import parent_of, with_parent
 
 if TYPE_CHECKING:
     from monitor.explain import MovedCell, Told
@@ -61,6 +61,7 @@ def explain(
     length = deployment.config.collections[name].window
     with open_store(deployment) as store:
         past = _pick(store, name, at)
+        said = _events(store, name, past)
         # What judged the window, whatever is in use by now.
         info = next((b for b in store.baselines(name) if b.id == past.baseline_id), None)
         if info is None:
@@ -71,7 +72,7 @@ def explain(
     window = Window(name, past.start, past.end)
     quiet = spread_evenly(windows_between(name, length, info.start, info.end), QUIET_WINDOWS)
     regions = look_closer(deployment.collections[name], baseline, window, quiet, examples)
-    told = tell(past.verdict, past.readings)
+    told = tell(past.verdict, past.readings, said)
     if as_json:
         print_json(_as_dict(window, info, told, regions))
     else:
@@ -98,6 +99,21 @@ def _pick(store: Store, name: str, at: str | None) -> PastWindow:
     return next((w for w in reversed(recent) if w.verdict.state == "drift" or w.verdict.causes), newest[-1])
 
 
+def _events(store: Store, name: str, past: PastWindow) -> tuple[str, ...]:
+    """Return what was done before the run of windows in drift that this one belongs to."""
+    from monitor.explain.events import LOOKED_BACK, tell_events
+
+    if past.verdict.state != "drift":
+        return ()
+    first = past.start
+    for window in reversed(store.history(name, past.end - _LOOKED_BACK, past.start)):
+        if window.verdict.state != "drift":
+            break
+        first = window.start
+    told = store.events(with_parent(name), first - LOOKED_BACK, past.end)
+    return tell_events(told, first, past.end)
+
+
 def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regions) -> None:
     from rich.markup import escape
 
@@ -122,6 +138,10 @@ def _show(window: Any, info: BaselineInfo, state: str, told: Told, regions: Regi
         for because in cause.because:
             say(f"- {because}", 2)
         say(f"next: {cause.next_step}", 2)
+    if told.events:
+        out.print()
+        for said in told.events:
+            say(f"{said[0].upper()}{said[1:]}")
     if told.stood:
         out.print()
         say(f"What stood still: {', '.join(told.stood)}.")

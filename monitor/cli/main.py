@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli import audit, baselines, database, demonstration, explanation, setup, windows
+from monitor.cli import audit, baselines, database, demonstration, events, explanation, setup, windows
 from monitor.cli.entry import INTERRUPTED
 from monitor.cli.show import harmless
 from monitor.errors import DriftmonError
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(baselines.app, name="baseline")
 app.add_typer(database.app, name="db")
+app.add_typer(events.app, name="event")
 app.command("init")(setup.init)
 app.command("check")(setup.check)
 app.command("evaluate")(windows.evaluate)

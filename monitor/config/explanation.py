@@ -19,6 +19,7 @@ from monitor.config.models import (
     TracingConfig,
     WebConfig,
 )
+from monitor.config.told import EventsConfig
 
 _QUOTED = re.compile(r"'[^']{2,}'")
 _VARIABLE = re.compile(r"\$\{\w+\}")
@@ -30,6 +31,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogConfig,
     "tracing": TracingConfig,
     "retention": RetentionConfig,
+    "events": EventsConfig,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from monitor.config.durations import Duration
+from monitor.config.told import EventsConfig
 from monitor.segments import MOST_SEGMENTS, is_safe
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -50,6 +51,18 @@ class WebConfig(_Model):
     requests_per_second: float = Field(
         default=20.0, gt=0, description="Requests that one client address may make; probes are not counted."
     )
+
+    runbooks: str = Field(
+        default="",
+        description="Where your runbooks stand, such as https://wiki.example.com/runbooks; pages then link there.",
+    )
+
+    @field_validator("runbooks")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("must be an http:// or https:// address")
+        return value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> WebConfig:
@@ -106,7 +119,7 @@ class RetentionConfig(_Model):
     rejected: Duration = Field(default=timedelta(days=7), description="Examples of unusable log entries.")
     parked: Duration = Field(default=timedelta(days=30), description="Windows that failed on every attempt.")
     incidents: Duration = Field(
-        default=timedelta(days=400), description="Resolved incidents and what was told of them."
+        default=timedelta(days=400), description="Resolved incidents, what was told of them, and events."
     )
 
 
@@ -288,6 +301,7 @@ class Config(_Model):
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
     retention: RetentionConfig = RetentionConfig()
+    events: EventsConfig = EventsConfig()
     tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
     workers: int | None = Field(
         default=None,

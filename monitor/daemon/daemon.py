@@ -21,6 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.daemon.collector import calm_collector
 from monitor.daemon.crew import Crew
+from monitor.daemon.desk import StoreDesk
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
@@ -91,7 +92,8 @@ class Daemon:
         self._retainer = Retainer(self.stopwatch)
         self._watch = FileWatch(self.deployment.files)
         self._tracing = open_tracing(self.deployment.config.tracing)
-        self.front = Front(self.exporter.render, self.alive, self.ready, self.status)
+        desk = StoreDesk(lambda: self.store, lambda: self.deployment, self.clock)
+        self.front = Front(self.exporter.render, self.alive, self.ready, self.status, desk)
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
 
     @property
@@ -156,7 +158,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return what was last read from the store, for the status page; never asks the database."""
-        return summarize(self._snapshot)
+        return {**summarize(self._snapshot), "trouble": self._trouble if self._snapshot else None}
 
     def tick(self) -> None:
         """Plan what is due, keep what is in work, publish a snapshot; a failure is told and tried again."""

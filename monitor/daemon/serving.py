@@ -10,7 +10,7 @@ import structlog
 
 from monitor.config import WebConfig
 from monitor.errors import DriftmonError
-from monitor.web import Limits, Server, Tls, TokenFile, create_app, exposed, serve
+from monitor.web import Desk, Limits, Server, Tls, TokenFile, create_app, exposed, serve
 
 log = structlog.get_logger("driftmon")
 
@@ -39,6 +39,7 @@ class Front:
     alive: Callable[[], str | None]
     ready: Callable[[], str | None]
     status: Callable[[], Mapping[str, Any]]
+    desk: Desk | None = None
     _web: WebConfig = field(init=False, repr=False)
     _credentials: Credentials = field(init=False, repr=False)
     _server: Server | None = field(default=None, init=False, repr=False)
@@ -98,6 +99,7 @@ class Front:
             status=self.status,
             token=credentials.token,
             limits=limits,
+            desk=self.desk,
         )
         if (warning := exposed(host, web.token_file)) is not None:
             log.warning("exposed", reason=warning)

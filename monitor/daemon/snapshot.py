@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import get_args
 
-from monitor.records import Snapshot
+from monitor.records import EventKind, Snapshot
+from monitor.segments import parent_of
 from monitor.store import Store
 from monitor.wiring import Deployment
 
@@ -16,4 +18,23 @@ def take_snapshot(store: Store, deployment: Deployment, now: datetime) -> Snapsh
     return Snapshot(
         at=now,
         collections=tuple(replace(s, log_threshold=deployment.thresholds[s.collection]) for s in statuses),
+        events=_latest_events(store, deployment, now),
     )
+
+
+def _latest_events(
+    store: Store, deployment: Deployment, now: datetime
+) -> dict[tuple[str, EventKind], datetime]:
+    """Return the last event of each kind per collection; segments have those of their collection."""
+    told = store.latest_events(now)
+    found: dict[tuple[str, EventKind], datetime] = {}
+    if not told:
+        return found
+    for name in deployment.collections:
+        if parent_of(name) is not None:
+            continue
+        for kind in get_args(EventKind):
+            moments = [told[key] for key in ((name, kind), ("", kind)) if key in told]
+            if moments:
+                found[name, kind] = max(moments)
+    return found

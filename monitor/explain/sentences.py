@@ -158,10 +158,15 @@ class Told:
     stood: tuple[str, ...] = ()
     """What was measured and did not fire: the controls."""
     problems: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    """What was done to the service before, as it was told."""
 
 
-def tell(verdict: Verdict, readings: Sequence[Reading]) -> Told:
-    """Return the verdict of one window in sentences; ``readings`` are all of that window."""
+def tell(verdict: Verdict, readings: Sequence[Reading], events: Sequence[str] = ()) -> Told:
+    """Return the verdict of one window in sentences; ``readings`` are all of that window.
+
+    ``events`` are what :func:`monitor.explain.events.tell_events` says of what was done before it.
+    """
     known = {reading.key: reading for reading in readings}
     stood = tuple(
         said
@@ -169,7 +174,7 @@ def tell(verdict: Verdict, readings: Sequence[Reading]) -> Told:
         if key in known and known[key].status == "ok" and key not in verdict.fired
     )
     causes = tuple(_tell_cause(cause, known) for cause in verdict.causes)
-    return Told(_headline(verdict), causes, stood, verdict.problems)
+    return Told(_headline(verdict), causes, stood, verdict.problems, tuple(events))
 
 
 def tell_reading(reading: Reading) -> str:

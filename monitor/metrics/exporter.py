@@ -60,6 +60,8 @@ class Exporter:
         page = _Page()
         for status in snapshot.collections:
             _put_collection(page, status, snapshot)
+        for (name, kind), moment in snapshot.events.items():
+            page.put("driftmon_event_timestamp_seconds", moment.timestamp(), _name(name), _word(kind))
         for (notifier, result), count in snapshot.notifications.items():
             page.put("driftmon_notifications_total", count, _name(notifier), _word(result))
         page.put("driftmon_snapshot_timestamp_seconds", snapshot.at.timestamp())

@@ -126,6 +126,12 @@ METRICS: tuple[MetricInfo, ...] = (
         "The baseline in use and the model it was built with; absent where there is none.",
     ),
     MetricInfo(
+        "driftmon_event_timestamp_seconds",
+        "gauge",
+        ("collection", "kind"),
+        "When a deploy, reindex, model_push or other event of the collection was told of last; absent before.",
+    ),
+    MetricInfo(
         "driftmon_notifications_total",
         "counter",
         ("notifier", "result"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, or_, select, update
 
+from monitor.store import events
 from monitor.store.columns import BigKey, UTCDateTime, clock
 from monitor.store.models import AuditRow, IncidentRow, OutboxRow, ProfileRow, WindowRow, parked
 
@@ -101,6 +102,11 @@ def drop_incidents(connection: Connection, collection: str, before: datetime) ->
     messages = _drop(connection, _SETTLED, _DROP_MESSAGES, collection, before)
     incidents = _drop(connection, _RESOLVED, _DROP_INCIDENTS, collection, before)
     return Counter(messages=messages, incidents=incidents)
+
+
+def drop_events(connection: Connection, collection: str, before: datetime) -> Counter[str]:
+    """Drop events that lie so far back that no incident beside them is kept."""
+    return Counter(events=events.drop_events(connection, collection, before))
 
 
 def _drop(connection: Connection, find: Select[Any], drop: Any, collection: str, before: datetime) -> int:

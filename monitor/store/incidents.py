@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from monitor.explain.events import LOOKED_BACK
 from monitor.records import Cause, Incident, Severity, Verdict, Window
+from monitor.segments import with_parent
 from monitor.store.columns import clock
 from monitor.store.engine import insert_row
+from monitor.store.events import events_before
 from monitor.store.models import IncidentRow, OutboxRow
 
 Kind = Literal["opened", "updated", "resolved"]
@@ -137,11 +140,28 @@ def record(
             insert(OutboxRow).values(
                 incident_id=key,
                 kind=transition.tell,
-                payload=_payload(transition.tell, told, verdict, window),
+                payload=_payload(transition.tell, told, verdict, window)
+                | {"events": _events_before(connection, told)},
                 created_at=clock(),
                 next_attempt_at=clock(),
             )
         )
+
+
+def _events_before(connection: Connection, incident: Incident) -> list[dict[str, Any]]:
+    """Return what was done to the service in the day before an incident, or since: the newest first."""
+    names, since = with_parent(incident.collection), incident.opened_at - LOOKED_BACK
+    return [
+        {
+            "key": e.key,
+            "at": e.at.isoformat(),
+            "kind": e.kind,
+            "title": e.title,
+            "planned": e.planned,
+            "url": e.url,
+        }
+        for e in events_before(connection, names, since, incident.updated_at)
+    ]
 
 
 def to_incident(row: Row[Any]) -> Incident:

@@ -50,7 +50,8 @@ class Retention:
     """How long what is kept, counted from the end of a window, and of an incident from its resolution.
 
     ``windows`` is full resolution with every detail, ``hourly`` and ``daily`` what is rolled up; ``profiles`` are
-    the largest part and go first at the daily resolution. ``rejected`` are examples of unusable log entries.
+    the largest part and go first at the daily resolution. ``rejected`` are examples of unusable log entries. Events
+    are kept as long as incidents, which they stand beside.
 
     Raises
     ------
@@ -92,6 +93,7 @@ class Retained:
     rejected: int = 0
     incidents: int = 0
     messages: int = 0
+    events: int = 0
     damaged: int = 0
     """Windows that stay as they are, because their profile cannot be read."""
     more: bool = False
@@ -225,6 +227,7 @@ STEPS = (
     _Step("daily", "daily", DAY, _drop(disposal.drop_windows)),
     _Step("parked", "parked", DAY, _drop(disposal.drop_parked), settled=False),
     _Step("incidents", "incidents", DAY, _drop(disposal.drop_incidents), settled=False),
+    _Step("events", "incidents", DAY, _drop(disposal.drop_events), settled=False),
     _Step("rejected", "rejected", HOUR, _drop(disposal.empty_rejected)),
     _Step("profiles", "profiles", DAY, _drop(disposal.drop_profiles)),
     # Days before hours: a long past is rolled up in one go.

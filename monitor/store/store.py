@@ -10,11 +10,25 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from monitor.records import BaselineInfo, CollectionStatus, Outcome, Window
-from monitor.store import baselines, evidence, ledger, outcomes, planning, recent, retention, schema, status
+from monitor.records import BaselineInfo, CollectionStatus, Event, Incident, Outcome, Silence, Window
+from monitor.store import (
+    baselines,
+    events,
+    evidence,
+    incident_log,
+    ledger,
+    outcomes,
+    planning,
+    recent,
+    retention,
+    schema,
+    silences,
+    status,
+)
 from monitor.store.baselines import AuditEntry
 from monitor.store.engine import database_file, describe, open_engine
 from monitor.store.evidence import CollectionState
+from monitor.store.incident_log import PastIncident
 from monitor.store.ledger import CRASH_LIMIT, Claim
 from monitor.store.lock import hold
 from monitor.store.recent import RecentProfile
@@ -163,6 +177,50 @@ class Store:
     ) -> list[PastWindow]:
         """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first."""
         return status.load_history(self.engine, collection, since, until, limit)
+
+    def add_event(self, event: Event) -> tuple[Event, bool]:
+        """Keep an event; return what is kept, and whether it is new: the same key twice keeps one."""
+        return events.add_event(self.engine, event)
+
+    def events(
+        self, collections: Sequence[str] | None, since: datetime, until: datetime, limit: int = events.MOST
+    ) -> list[Event]:
+        """Return the newest events in ``[since, until)``; see :func:`monitor.store.events.list_events`."""
+        return events.list_events(self.engine, collections, since, until, limit)
+
+    def latest_events(self, now: datetime) -> Mapping[tuple[str, str], datetime]:
+        """Return when each kind of event came last, by collection and kind."""
+        return events.latest_events(self.engine, now)
+
+    def graces(self, at: datetime) -> list[Event]:
+        """Return the planned events whose grace period holds at a moment."""
+        return events.graces(self.engine, at)
+
+    def add_silence(
+        self, collection: str, cause: str, starts_at: datetime, ends_at: datetime, by: str, reason: str
+    ) -> Silence:
+        """Keep a span of time in which nobody is to be told."""
+        return silences.add_silence(self.engine, collection, cause, starts_at, ends_at, by, reason)
+
+    def silences(self, at: datetime) -> list[Silence]:
+        """Return the silences that have not ended at a moment."""
+        return silences.list_silences(self.engine, at)
+
+    def end_silence(self, identifier: int, by: str) -> None:
+        """End a silence now."""
+        silences.end_silence(self.engine, identifier, by)
+
+    def incidents(self, collection: str, since: datetime, limit: int = 100) -> list[PastIncident]:
+        """Return a collection's incidents that were open at or after ``since``, newest first."""
+        return incident_log.list_incidents(self.engine, collection, since, limit)
+
+    def incident(self, identifier: int) -> PastIncident | None:
+        """Return one incident with all that is kept of it, or None."""
+        return incident_log.load_incident(self.engine, identifier)
+
+    def acknowledge(self, identifier: int, by: str) -> Incident:
+        """Note that somebody works on an incident; see :func:`monitor.store.incident_log.acknowledge`."""
+        return incident_log.acknowledge(self.engine, identifier, by)
 
     def retain(
         self, collection: str, policy: Retention, now: datetime, limit: int = retention.LIMIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -11,9 +10,15 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from monitor.errors import DriftmonError
+from monitor.web.actions import UNLOCKED, Actions, ask_to_sign_in
+from monitor.web.actions import WRITES as FORMS
 from monitor.web.guard import Guard
 from monitor.web.limits import Limits
 from monitor.web.page import render_page
+from monitor.web.pages import Pages
+from monitor.web.rendering import asset
+from monitor.web.telling import WRITES as TOLD
+from monitor.web.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -21,15 +26,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from monitor.web.desk import Desk
     from monitor.web.tokens import TokenFile
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 SECURITY_HEADERS = {
-    # The page needs its own style sheet and the empty icon; everything else is refused, scripts included.
+    # The pages need their own style sheet, their own scripts and the empty icon; nothing that stands in a page runs.
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -50,6 +56,7 @@ def create_app(
     status: Callable[[], Mapping[str, Any]],
     token: TokenFile | None = None,
     limits: Limits | None = None,
+    desk: Desk | None = None,
 ) -> ASGIApp:
     """Return the ASGI application.
 
@@ -58,6 +65,7 @@ def create_app(
     ``alive`` is called on the event loop and must not wait for anything: when the database hangs, and with
     it every ``ready`` and ``status`` in the thread pool, liveness still answers. ``token`` is asked for on every
     route but the probes; without it the routes are open. ``limits`` are the defaults of `Limits` where not given.
+    ``desk`` reads the past and acts for the pages of collections and incidents; without it there is the overview alone.
     """
 
     async def answer_metrics(request: Request) -> Response:
@@ -82,7 +90,7 @@ def create_app(
     async def answer_page(_: Request) -> Response:
         return HTMLResponse(render_page(await run_in_threadpool(status)))
 
-    style = files("monitor.web").joinpath("style.css").read_text(encoding="utf-8")
+    style = asset("style.css")
 
     async def answer_style(_: Request) -> Response:
         return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=300"})
@@ -95,13 +103,18 @@ def create_app(
         "/api/v1/status": answer_status,
         "/style.css": answer_style,
     }
-    app = Starlette(
-        routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()],
-        exception_handlers={Exception: _answer_failure},
-    )
+    routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    guard: dict[str, Any] = {}
+    if desk is not None:
+        pages = Pages(desk, status)
+        actions, telling = Actions(desk, pages.reader), Telling(desk, pages.reader)
+        # First come, first served: the overview with links stands before the one without.
+        routes = [*pages.routes(), *actions.routes(), *telling.routes(), *routes]
+        guard = {"writes": FORMS | TOLD, "unlocked": UNLOCKED, "ask": ask_to_sign_in}
+    app = Starlette(routes=routes, exception_handlers={Exception: _answer_failure})
     # A redirect to the path with or without a slash would repeat the client's Host header.
     app.router.redirect_slashes = False
-    return _with_security_headers(Guard(app, token, limits or Limits()))
+    return _with_security_headers(Guard(app, token, limits or Limits(), **guard))
 
 
 def _health(problem: str | None) -> Response:

@@ -6,7 +6,7 @@ import ipaddress
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.responses import PlainTextResponse
 
+from monitor.web.entrance import OPEN_WRITES, Entrance
 from monitor.web.limits import Buckets, Limits, network
+from monitor.web.refusal import Refusal, closing, header_values, later
 from monitor.web.tokens import TokenFile
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger("driftmon")
@@ -25,19 +28,8 @@ log = structlog.get_logger("driftmon")
 PROBES = frozenset({"/-/healthy", "/-/ready"})
 """Asked by kubelets and load balancers, which know no token and must get an answer in any weather."""
 METHODS = ("GET", "HEAD")
-CHALLENGES = ('Bearer realm="driftmon"', 'Basic realm="driftmon", charset="UTF-8"')
 TELL_EVERY = 60.0
 """Seconds between two log lines about the same kind of refusal: who floods the server must not flood the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A request that is not let through: status, a word for counting, a sentence, and headers."""
-
-    status: int
-    reason: str
-    text: str
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 def exposed(host: str, token_file: Path | None) -> str | None:
@@ -65,18 +57,24 @@ class Guard:
     token: TokenFile | None = None
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    writes: frozenset[str] = frozenset()
+    """Paths that take a POST; each of them asks for itself who writes."""
+    unlocked: frozenset[str] = frozenset()
+    """Paths that are shown to strangers: what the form to sign in needs."""
+    ask: Callable[[Scope], Response] | None = field(default=None, repr=False)
+    """What a browser is shown that comes without a token; a bare refusal where there is no such page."""
+    entrance: Entrance = field(init=False, repr=False)
     refused: Counter[str] = field(default_factory=Counter, init=False)
     """How many requests were refused, by reason."""
     _rates: Buckets = field(init=False, repr=False)
-    _wrong: Buckets = field(init=False, repr=False)
     _in_work: Counter[str] = field(default_factory=Counter, init=False, repr=False)
     """Requests in work: each probe's, and under "" all others."""
     _told: dict[str, tuple[float, int]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        most, wrong = self.limits.addresses, self.limits.wrong_tokens_per_second
+        most = self.limits.addresses
         self._rates = Buckets(self.limits.requests_per_second, self.limits.burst, most, self.clock)
-        self._wrong = Buckets(wrong, max(1.0, wrong), most, self.clock)
+        self.entrance = Entrance(self.token, self.limits, self.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let the application answer it."""
@@ -87,11 +85,9 @@ class Guard:
         refusal = self._judge(scope, probe=probe)
         if refusal is not None:
             self._tell(refusal, scope)
-            answer = PlainTextResponse(f"{refusal.text}\n", refusal.status)
-            for name, value in refusal.headers:
-                answer.headers.append(name, value)
-            await answer(scope, receive, send)
+            await self._answer(refusal, scope)(scope, receive, send)
             return
+        scope["driftmon.entrance"] = self.entrance
         place = scope["path"] if probe else ""
         self._in_work[place] += 1
         try:
@@ -99,12 +95,21 @@ class Guard:
         finally:
             self._in_work[place] -= 1
 
+    def _answer(self, refusal: Refusal, scope: Scope) -> Response:
+        person = scope["method"] == "GET" and any("text/html" in a for a in header_values(scope, b"accept"))
+        if refusal.reason == "no_token" and person and self.ask is not None:
+            return self.ask(scope)
+        answer = PlainTextResponse(f"{refusal.text}\n", refusal.status)
+        for name, value in refusal.headers:
+            answer.headers.append(name, value)
+        return answer
+
     def _judge(self, scope: Scope, *, probe: bool) -> Refusal | None:
         """Return why a request is refused; what costs the least is looked at first."""
         address = network(scope["client"][0]) if scope["client"] else ""
         refusal = self._size(scope) or (None if probe else self._rate(address)) or self._form(scope)
-        if refusal is None and not probe and self.token is not None:
-            refusal = self._stranger(scope, address, self.token)
+        if refusal is None and not probe and scope["path"] not in self.unlocked:
+            refusal = self.entrance.refuse(scope, address)
         if refusal is None and self._in_work[scope["path"] if probe else ""] >= self.limits.concurrent:
             text = "too many requests are in work; try again in a second"
             return Refusal(503, "concurrency", text, (("Retry-After", "1"),))
@@ -114,45 +119,32 @@ class Guard:
         # The HTTP parser's own limit is for what has not ended: a long request that arrives in one piece passes it.
         url = len(scope["raw_path"]) + len(scope["query_string"])
         if url > self.limits.url_bytes:
-            return _closing(414, "url", f"the URL is longer than {self.limits.url_bytes} bytes")
+            return closing(414, "url", f"the URL is longer than {self.limits.url_bytes} bytes")
         if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self.limits.header_bytes:
-            return _closing(431, "headers", f"the headers are longer than {self.limits.header_bytes} bytes")
+            return closing(431, "headers", f"the headers are longer than {self.limits.header_bytes} bytes")
         return None
 
     def _rate(self, address: str) -> Refusal | None:
         wait = self._rates.take(address)
-        return _later("rate", f"more than {self.limits.requests_per_second:g} requests a second", wait)
+        return later("rate", f"more than {self.limits.requests_per_second:g} requests a second", wait)
 
     def _form(self, scope: Scope) -> Refusal | None:
-        # No body is ever read: the answer goes out at once, and the connection is closed over the rest.
-        length = _values(scope, b"content-length")
-        body = bool(_values(scope, b"transfer-encoding")) or any(value.strip("0") for value in length)
+        # A body that no path takes is never read: the answer goes out at once, the connection closes over the rest.
+        length = header_values(scope, b"content-length")
+        body = bool(header_values(scope, b"transfer-encoding")) or any(value.strip("0") for value in length)
         if any(len(value) > 18 or int(value) > self.limits.body_bytes for value in length):
-            return _closing(413, "body", f"the body is longer than {self.limits.body_bytes} bytes")
+            return closing(413, "body", f"the body is longer than {self.limits.body_bytes} bytes")
+        if scope["method"] == "POST" and scope["path"] in self.writes:
+            if not length:
+                return closing(411, "body", "a body is sent with its Content-Length")
+            return closing(403, "no_token_file", OPEN_WRITES) if self.token is None else None
         if scope["method"] not in METHODS:
-            closing = (("Connection", "close"),) if body else ()
+            ending = (("Connection", "close"),) if body else ()
             allow = ("Allow", ", ".join(METHODS))
-            return Refusal(405, "method", "only GET and HEAD are answered", (allow, *closing))
+            return Refusal(405, "method", "only GET and HEAD are answered", (allow, *ending))
         if body:
-            return _closing(413, "body", f"{scope['method']} is asked without a body")
+            return closing(413, "body", f"{scope['method']} is asked without a body")
         return None
-
-    def _stranger(self, scope: Scope, address: str, token: TokenFile) -> Refusal | None:
-        """Refuse who does not come with the token; a file that cannot be used opens the door to nobody."""
-        if token.problem is not None:
-            # Where the file lies is for the log, not for strangers.
-            text = "nobody can be let in: the server's token file cannot be used; its log says why"
-            return Refusal(503, "token_file", text)
-        given = _values(scope, b"authorization")
-        if given and (brake := _later("brake", "too many wrong tokens", self._wrong.wait(address))):
-            return brake  # before any comparison: a right guess tells nothing while the brake is on
-        if len(given) == 1 and token.admits(given[0]):
-            return None
-        challenges = tuple(("WWW-Authenticate", challenge) for challenge in CHALLENGES)
-        if not given:  # as every browser comes first
-            return Refusal(401, "no_token", "a token is needed: Authorization: Bearer TOKEN", challenges)
-        self._wrong.take(address)
-        return Refusal(401, "wrong_token", "the token is wrong", challenges)
 
     def _tell(self, refusal: Refusal, scope: Scope) -> None:
         self.refused[refusal.reason] += 1
@@ -171,19 +163,3 @@ class Guard:
                 client=client,
                 since_last=count - before,
             )
-
-
-def _closing(status: int, reason: str, text: str) -> Refusal:
-    return Refusal(status, reason, text, (("Connection", "close"),))
-
-
-def _later(reason: str, text: str, wait: float) -> Refusal | None:
-    if wait <= 0:
-        return None
-    seconds = math.ceil(wait)
-    told = f"{text} from this address; try again in {seconds} s"
-    return Refusal(429, reason, told, (("Retry-After", str(seconds)),))
-
-
-def _values(scope: Scope, name: bytes) -> Sequence[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]

@@ -69,6 +69,18 @@ class TokenFile:
         right = [hmac.compare_digest(digest, known) for known in self._digests]
         return presented is not None and any(right)
 
+    def session_keys(self) -> tuple[bytes, ...]:
+        """Return a key for each token that holds now; what it signs falls with the token."""
+        self._look()
+        return tuple(_session_key(digest) for digest in self._digests)
+
+    def session_key(self, token: str) -> bytes | None:
+        """Return the key of the token that somebody shows, or None where it is wrong."""
+        self._look()
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        right = [hmac.compare_digest(digest, known) for known in self._digests]
+        return _session_key(digest) if any(right) else None
+
     def _look(self) -> None:
         now = self.clock()
         if now - self._looked < LOOK_EVERY:
@@ -139,6 +151,10 @@ def _presented(authorization: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return password if colon else None
+
+
+def _session_key(digest: bytes) -> bytes:
+    return hmac.digest(digest, b"driftmon session", "sha256")
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.cli.building import family_baselines
 from monitor.cli.options import load_deployment, load_families
 from monitor.daemon import Daemon
 from monitor.protocols import LogSource
 from monitor.records import Record, Rejection
+from monitor.segments import family_baselines
 from monitor.sources.sliced import SegmentSource
 from monitor.store import Store
 from monitor.store.status import PastWindow

@@ -50,6 +50,7 @@ def test_every_metric_is_in_a_rule_or_a_dashboard_or_explained() -> None:
     # Shown as they are: the judge's figure beside its effect, and the daemon's own counters.
     explained = {
         "driftmon_reading",
+        "driftmon_event_timestamp_seconds",
         "driftmon_notifications_total",
         "driftmon_nonfinite_total",
         "driftmon_config_last_reload_success_timestamp_seconds",
