@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import AsJson
+from monitor.cli.options import AsJson, require_place
 from monitor.cli.show import console, print_json, progress
 from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from monitor.demo.scenario import Act
+    from monitor.config import WebConfig
+    from monitor.demo.scenario import Act, Story
 
 
 def demo(
@@ -24,6 +26,10 @@ def demo(
         bool, typer.Option("--live", help="Embed the texts anew with sentence-transformers.")
     ] = False,
     report: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("demo-report.html"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the status page over the demo's data until Ctrl-C.")
+    ] = False,
+    listen: Annotated[str, typer.Option(help="host:port of the status page.")] = "127.0.0.1:9464",
     as_json: AsJson = False,
 ) -> None:
     """Play corpus growth, model pushes and the Drift-Adapter through the real pipeline, and write a report."""
@@ -32,28 +38,48 @@ def demo(
     from monitor.demo.scenario import play
     from monitor.demo.summary import summarise
 
-    _require_place(report)
-    with progress() as advance:
-        story = play(load_material(live=live, progress=advance), seed, advance)
-    summary = summarise(story)
-    write_report(story, report)
-    if as_json:
-        print_json(summary)
-        return
+    require_place(report, "--report")
+    web = _address(listen)
+    with ExitStack() as ending:
+        keep = Path(ending.enter_context(TemporaryDirectory(prefix="driftmon-demo-"))) if serve else None
+        with progress() as advance:
+            story = play(load_material(live=live, progress=advance), seed, advance, keep)
+        summary = summarise(story)
+        write_report(story, report)
+        if as_json:
+            print_json(summary)
+        else:
+            _show(story, summary, report)
+        if keep is not None:
+            _serve(story, keep, web)
+
+
+def _address(listen: str) -> WebConfig:
+    from pydantic import ValidationError
+
+    from monitor.config import WebConfig
+
+    try:
+        return WebConfig(listen=listen)
+    except ValidationError:
+        raise ConfigError(f"--listen: {listen!r} is no host:port, such as 127.0.0.1:9464") from None
+
+
+def _serve(story: Story, folder: Path, web: WebConfig) -> None:
+    from threading import Event
+
+    from monitor.demo.serving import served
+
+    with served(story, folder, *web.address) as server, suppress(KeyboardInterrupt):
+        typer.echo(f"The status page: {server.url} (Ctrl-C ends it)", err=True)
+        Event().wait()
+
+
+def _show(story: Story, summary: dict[str, Any], report: Path) -> None:
     out = console()
     for act in story.acts:
         _show_act(out, act, next(a for a in summary["acts"] if a["act"] == act.name))
     out.print(f"The whole story with plots: {report}", markup=False, soft_wrap=True)
-
-
-def _require_place(report: Path) -> None:
-    """Refuse before the play what could not be written after it."""
-    if report.is_dir():
-        raise ConfigError(f"--report: {report} is a folder; name a file in it")
-    place = report if report.exists() else report.parent
-    if not os.access(place, os.W_OK):
-        reason = "cannot be written to" if place.exists() else "is not there"
-        raise ConfigError(f"--report: {place} {reason}; name a file in another folder")
 
 
 def _show_act(out: Any, act: Act, summary: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli import audit, baselines, database, demonstration, events, explanation, setup, windows
+from monitor.cli import audit, baselines, database, demonstration, events, explanation, report, setup, windows
 from monitor.cli.entry import INTERRUPTED
 from monitor.cli.show import harmless
 from monitor.errors import DriftmonError
@@ -37,6 +37,7 @@ app.command("status")(windows.status)
 app.command("explain")(explanation.explain)
 app.command("audit")(audit.audit)
 app.command("run")(windows.run)
+app.command("report")(report.report)
 app.command("demo")(demonstration.demo)
 
 

@@ -125,6 +125,16 @@ def parse_moment(value: str | None, default: datetime) -> datetime:
     return moment
 
 
+def require_place(file: Path, option: str) -> None:
+    """Refuse before the work what could not be written after it; raises `ConfigError`."""
+    if file.is_dir():
+        raise ConfigError(f"{option}: {file} is a folder; name a file in it")
+    place = file if file.exists() else file.parent
+    if not os.access(place, os.W_OK):
+        reason = "cannot be written to" if place.exists() else "is not there"
+        raise ConfigError(f"{option}: {place} {reason}; name a file in another folder")
+
+
 def user_name() -> str:
     """Return who runs this command, for the audit log; a container's user may have no name."""
     try:

@@ -42,7 +42,7 @@ class Closer:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def look(
-        self, past: PastIncident, store: Store, deployment: Deployment, *, texts: bool
+        self, past: PastIncident, store: Store, deployment: Deployment, now: datetime, *, texts: bool
     ) -> dict[str, Any]:
         """Return an incident's page in plain values; raises `StoreError`."""
         incident = past.incident
@@ -56,17 +56,22 @@ class Closer:
             **incident_view(past),
             "told": None,
             "told_of": None,
+            "told_at": None,
             "untold": "The windows of this incident are no longer kept: what decided it cannot be told any more.",
             "moved": [],
             "notes": [],
             "texts": texts,
-            "timeline": timeline(past, windows, events)[:MOST_STEPS],
+            "timeline": timeline(past, windows, events, now)[:MOST_STEPS],
             "runbook": _runbook(deployment),
         }
         if newest is None:
             return view
         told = tell(newest.verdict, newest.readings, tell_events(events, first, incident.updated_at))
-        view |= {"told": asdict(told), "told_of": newest.end.isoformat()}
+        view |= {
+            "told": asdict(told),
+            "told_of": newest.end.isoformat(),
+            "told_at": newest.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
         try:
             regions = self._regions(incident.collection, newest, store, deployment, texts=texts)
         except BaselineError as error:
@@ -112,9 +117,9 @@ class Closer:
 
 
 def timeline(
-    past: PastIncident, windows: Sequence[PastWindow], events: Sequence[Event]
+    past: PastIncident, windows: Sequence[PastWindow], events: Sequence[Event], now: datetime
 ) -> list[dict[str, Any]]:
-    """Return what happened, oldest first: events, the first window, what changed, who took it up, its end."""
+    """Return what happened up to now, oldest first: events, windows, what changed, who took it up, its end."""
     incident = past.incident
     steps: list[tuple[datetime, str, str]] = []
     for event in events:
@@ -128,17 +133,17 @@ def timeline(
         verdict = window.verdict
         if verdict.state != "drift":
             continue
-        now = verdict.severity, verdict.cause, frozenset(verdict.fired)
-        if before is not None and now != before:
-            fired = ", ".join(sorted(now[2]))
+        after = verdict.severity, verdict.cause, frozenset(verdict.fired)
+        if before is not None and after != before:
+            fired = ", ".join(sorted(after[2]))
             said = f"{verdict.severity}, {verdict.cause.replace('_', ' ')}; fires: {fired}"
             steps.append((window.end, verdict.severity, said))
-        before = now
+        before = after
     for moment, said in (
         (past.announced_at, "People are told"),
         (past.acknowledged_at, f"Acknowledged by {past.acknowledged_by or 'somebody'}"),
     ):
-        if moment is not None:
+        if moment is not None and moment <= now:
             steps.append((moment, "", said))
     if incident.resolved_at is not None:
         steps.append((incident.resolved_at, "quiet", "Resolved"))

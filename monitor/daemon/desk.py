@@ -35,6 +35,8 @@ class StoreDesk:
     store: Callable[[], Store]
     deployment: Callable[[], Deployment]
     clock: Callable[[], datetime]
+    public_texts: bool = False
+    """Whether everybody may see words and examples from the log."""
     closer: Closer = field(default_factory=Closer)
 
     def collection(self, name: str, days: int) -> dict[str, Any] | None:
@@ -65,7 +67,9 @@ class StoreDesk:
         past = self.store().incident(identifier)
         if past is None:
             return None
-        return self.closer.look(past, self.store(), self.deployment(), texts=texts)
+        return self.closer.look(
+            past, self.store(), self.deployment(), self.clock(), texts=texts or self.public_texts
+        )
 
     def events(self, collection: str | None) -> list[dict[str, Any]]:
         """Return the newest events, all of them or what concerns one collection; raises `StoreError`."""

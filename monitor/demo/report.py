@@ -11,6 +11,7 @@ from monitor import __version__
 from monitor.demo.plots import PLOTS, plot_data
 from monitor.demo.scenario import Story
 from monitor.demo.summary import summarise
+from monitor.web.rendering import asset
 
 ASSETS = Path(__file__).parent / "assets"
 NAMES = {
@@ -79,7 +80,7 @@ in which a new baseline is taken. Large dots are streams that fire. Hover for va
 the figures as JSON: <code>driftmon demo --seed {story.seed} --json</code>.</p>
 </main>
 <script type="application/json" id="story">{_embed(plot_data(story))}</script>
-<script>{_asset("echarts.common.min.js")}</script>
+<script>{asset("echarts.common.min.js")}</script>
 <script>{_asset("report.js")}</script>
 </body>
 </html>

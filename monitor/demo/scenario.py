@@ -22,7 +22,7 @@ from monitor.judge.evidence import Budget
 from monitor.mitigation.gate import Offer, offer_adapter
 from monitor.pipeline import Collection, walk
 from monitor.plugins import build
-from monitor.records import Evidence, JudgedQuery, Outcome, Reading, Verdict, Window
+from monitor.records import Event, EventKind, Evidence, JudgedQuery, Outcome, Reading, Verdict, Window
 from monitor.reference import take_baseline
 from monitor.store import Store, schema
 from monitor.wiring import wire_detectors
@@ -31,6 +31,7 @@ NAME = "python-docs"
 HOUR = timedelta(hours=1)
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 SUITE = 250
+STORE = "driftmon.db"
 Progress = Callable[[str, int, int], None]
 
 
@@ -78,6 +79,8 @@ class Story:
     moments: list[Moment] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
     offer: Offer | None = None
+    collection: Collection | None = None
+    now: datetime = MONDAY
 
 
 @dataclass(slots=True)
@@ -116,6 +119,11 @@ class Stage:
             activate=True,
         )
 
+    def tell(self, kind: EventKind, title: str) -> None:
+        """Record what is done to the service now, as a pipeline would; the silent push is the one that nobody tells."""
+        key = f"demo-{self.now:%m%d%H}"
+        self.store.add_event(Event(key, self.now, kind, title, NAME, recorded_by="demo"))
+
     def watch(self, stretch: str, hours: int) -> tuple[Moment, ...]:
         """Serve and watch so many windows, hour by hour, through the ledger."""
         moments = []
@@ -150,8 +158,15 @@ def remember(stretch: str, outcome: Outcome) -> Moment:
     return Moment(stretch, outcome.window, outcome.readings, outcome.evidence or (), outcome.verdict)
 
 
-def play(material: Material, seed: int, progress: Progress = lambda *_: None) -> Story:
-    """Play the three acts and return everything that was seen; the same seed gives the same story."""
+def play(
+    material: Material, seed: int, progress: Progress = lambda *_: None, keep: Path | None = None
+) -> Story:
+    """Play the three acts and return everything that was seen; the same seed gives the same story.
+
+    ``keep`` is a folder for the databases, so that they can be looked at afterwards; without it they go.
+    """
+    if keep is not None:
+        return _play(material, seed, keep, progress)
     with tempfile.TemporaryDirectory(prefix="driftmon-demo-") as folder:
         return _play(material, seed, Path(folder), progress)
 
@@ -193,7 +208,7 @@ def _play(material: Material, seed: int, folder: Path, progress: Progress) -> St
         sample_size=600,
         corpus_sample=2000,
     )
-    url = f"sqlite:///{folder / 'driftmon.db'}"
+    url = f"sqlite:///{folder / STORE}"
     schema.upgrade(url)
     threshold = Budget().log_threshold(HOUR, len(detectors))
     story = Story(seed=seed, k=K, threshold=threshold)
@@ -204,6 +219,7 @@ def _play(material: Material, seed: int, folder: Path, progress: Progress) -> St
         _model_push(stage, cast)
     finally:
         stage.store.close()
+    story.collection, story.now = collection, stage.now
     return story
 
 
@@ -211,6 +227,7 @@ def _growth(stage: Stage, cast: Cast) -> None:
     stage.serve(7 * 24)
     stage.take_baseline(7 * 24)
     quiet = stage.watch("quiet", 24)
+    stage.tell("reindex", f"{len(cast.new)} documents of new modules ingested")
     stage.service.grow(cast.new)
     after = stage.watch("growth", 24)
     stage.story.facts |= {"documents_before": len(cast.old), "documents_after": len(cast.old) + len(cast.new)}
@@ -232,12 +249,14 @@ def _silent_push(stage: Stage) -> None:
 
 def _model_push(stage: Stage, cast: Cast) -> None:
     quiet = stage.watch("quiet", 30)[6:]  # the first hours after the roll-back resolve what had fired
+    stage.tell("model_push", "query model: base to tuned")
     stage.service.push("tuned")
     broken = stage.watch("model push", 12)
     title = "Model version push: queries are embedded by a fine-tuned model, the index is not"
     stage.story.acts.insert(1, Act("model_push", title, quiet, broken, quiet))
     offered = offer(stage.service.material, cast, stage.story.seed)
     stage.story.offer = offered
+    stage.tell("deploy", f"Drift-Adapter ({offered.adapter.kind}) in front of the query model")
     stage.service.push("tuned", offered.adapter)
     mended = stage.watch("adapter", 12)
     kind, pairs = offered.adapter.kind, offered.adapter.pairs

@@ -241,16 +241,16 @@ def _limits(reading: Reading) -> list[str]:
 
 def _tell_cause(cause: Cause, known: Mapping[str, Reading]) -> ToldCause:
     meaning, next_step = CAUSES.get(cause.name, CAUSES["unknown"])
-    because = tuple(
-        tell_reading(known[key]) if key in known else _tell_elsewhere(key) for key in cause.because
-    )
+    because = tuple(_tell_because(key, known.get(key)) for key in cause.because)
     return ToldCause(cause.name, cause.confidence, meaning, because, next_step)
 
 
-def _tell_elsewhere(key: str) -> str:
-    """Return a stream that fires without a reading in this window: a span is not measured in every one."""
+def _tell_because(key: str, reading: Reading | None) -> str:
+    """Return what decided: a reading, or a stream that fires without one, as spans are not measured in every window."""
+    if reading is not None and reading.status == "ok":
+        return tell_reading(reading)
     detector, _, signal = key.partition(".")
-    if not signal.rpartition("_")[2].isdigit():
+    if reading is None and not signal.rpartition("_")[2].isdigit():
         return key
     return f"{detector} of {_tell_signal(signal)} has fired before and is not measured in this window"
 

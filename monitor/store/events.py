@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, or_, select
 
 from monitor.records import Event
 from monitor.store.columns import clock
@@ -37,7 +36,8 @@ def add_event(engine: Engine, event: Event) -> tuple[Event, bool]:
         "recorded_by": event.recorded_by,
     }
     with writing(engine) as connection:
-        created = bool(connection.execute(_keep(engine.dialect.name), values).rowcount)
+        keep = insert_for(engine.dialect.name, EventRow).values(**values)
+        created = bool(connection.execute(keep.on_conflict_do_nothing(index_elements=["key"])).rowcount)
         if created:
             connection.execute(
                 insert(AuditRow).values(
@@ -110,11 +110,6 @@ def _between(
         query = query.where(or_(EventRow.collection.in_([*collections]), EventRow.collection == ""))
     newest = query.order_by(EventRow.at.desc(), EventRow.id.desc()).limit(min(limit, MOST))
     return [_event(row) for row in connection.execute(newest)]
-
-
-@cache
-def _keep(dialect: str) -> Executable:
-    return insert_for(dialect, EventRow).on_conflict_do_nothing(index_elements=["key"])
 
 
 def _events() -> Select[Any]:

@@ -127,6 +127,9 @@ class Pages:
 def render_collection(view: Mapping[str, Any], visit: Visit, days: int) -> str:
     """Return the page of a collection."""
     evidence = {f"{e['detector']}.{e['signal']}": e for e in view["evidence"]}
+    firing = {key for key, e in evidence.items() if e["firing"]}
+    ordered = sorted(view["readings"], key=lambda r: f"{r['detector']}.{r['signal']}" not in firing)
+    view = {**view, "readings": ordered}
     return render("collection.html", visit=visit, view=view, evidence=evidence, days=days, spans=SPANS)
 
 

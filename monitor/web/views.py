@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any, Protocol
 
 from monitor.records import BaselineInfo, Event, Incident, Reading, Silence, Verdict
@@ -15,6 +16,8 @@ MOST_POINTS = 240
 """Points of a chart: more cannot be told apart on a screen."""
 MOST_ROWS = 40
 """Windows in the table; the newest."""
+GAP = 4.0
+"""Usual distances between two points: what is further apart is a gap."""
 LN_10 = math.log(10)
 
 
@@ -115,7 +118,8 @@ def collection_view(
                 }
                 for i in shown_incidents
             ],
-            "baselines": [{"id": b["id"], "at": _ms(b["created_at"])} for b in shown_baselines],
+            # In the time of the windows, as everything else here: where its quiet history ends.
+            "baselines": [{"id": b["id"], "at": _ms(b["end"])} for b in shown_baselines],
             "events": [{"at": _ms(e["at"]), "kind": e["kind"], "title": e["title"]} for e in shown_events],
         },
     }
@@ -225,7 +229,7 @@ def _stream(
         "firing": bool(evidence and evidence["firing"]),
         "evidence_log10": None if evidence is None else evidence["log10"],
         "fired": sum(p["fired"] for p in points),
-        "points": _thin(points),
+        "points": _with_gaps(_thin(points)),
     }
 
 
@@ -265,6 +269,21 @@ def _thin(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
         mean = math.fsum(p["value"] or 0.0 for p in real) / len(real)
         kept.append(max(real, key=partial(_stands_out, mean)))
     return kept
+
+
+def _with_gaps(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the points with an empty one wherever windows are missing: no line leads over what nobody looked at."""
+    if len(points) < 3:
+        return points
+    steps = sorted(b["at"] - a["at"] for a, b in pairwise(points))
+    usual = steps[len(steps) // 2]
+    spaced = points[:1]
+    for before, point in pairwise(points):
+        if point["at"] - before["at"] > GAP * usual:
+            at = before["at"] + usual
+            spaced.append({"at": at, "value": None, "n": 0, "depth": None, "fired": False})
+        spaced.append(point)
+    return spaced
 
 
 def _stands_out(mean: float, point: Mapping[str, Any]) -> tuple[bool, float]:
