@@ -102,6 +102,7 @@ FULL = Snapshot(
     {("hook", "delivered"): 3},
     config_read_at=NOW - timedelta(hours=1),
     in_work={"brisk": 2, "slow": 1, "hanging": 0},
+    events={("docs", "model_push"): NOW - timedelta(hours=2)},
 )
 """A snapshot with a value for every metric."""
 

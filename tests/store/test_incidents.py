@@ -154,6 +154,7 @@ def test_an_incident_from_opening_to_resolution(store: Store, docs: Docs) -> Non
         "updated_at": "2026-03-02T17:00:00+00:00",
         "resolved_at": "2026-03-02T17:00:00+00:00",
         "window": {"start": "2026-03-02T16:00:00+00:00", "end": "2026-03-02T17:00:00+00:00"},
+        "events": [],
     }
 
 
