@@ -60,6 +60,7 @@ bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; f
 	$(BIN)/python -m benchmarks.bench_histogram
 	$(BIN)/python -m benchmarks.bench_segments
 	$(BIN)/python -m benchmarks.bench_commands
+	$(BIN)/python -m benchmarks.bench_pages
 
 .PHONY: bench-detection
 bench-detection: $(VENV)/.dev  ## What detectors and judge really do, by simulation; half an hour (PARTS="quiet cause" for some).

@@ -52,7 +52,7 @@ class StoreDesk:
         events = store.events(with_parent(name), since, now + AHEAD)
         return collection_view(
             row,
-            store.history(name, since, now, MOST_WINDOWS),
+            store.outline(name, since, now, MOST_WINDOWS),
             baselines,
             store.incidents(name, since),
             events,

@@ -46,14 +46,19 @@ def _latest_done() -> ScalarSelect[int]:
     )
 
 
-def _readings_of(windows: Select[Any]) -> Select[Any]:
+def readings_where(condition: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the readings that a condition chooses, with their streams and limits."""
     limits = (StreamRow.effect_floor, StreamRow.threshold, StreamRow.harmful)
     return (
         select(ReadingRow.__table__, StreamRow.detector, StreamRow.signal, *limits)
         .join(StreamRow, StreamRow.id == ReadingRow.stream_id)
-        .where(ReadingRow.window_id.in_(windows))
+        .where(condition)
         .order_by(StreamRow.detector, StreamRow.signal)
     )
+
+
+def _readings_of(windows: Select[Any]) -> Select[Any]:
+    return readings_where(ReadingRow.window_id.in_(windows))
 
 
 def _count(condition: ColumnElement[bool]) -> Select[Any]:
@@ -118,7 +123,7 @@ def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[Collectio
     named = {"collections": collections}
     with reading(engine) as connection:
         windows = {row.collection: row for row in connection.execute(_WINDOWS, named).all()}
-        readings = _by_window(connection.execute(_READINGS, named).all())
+        readings = readings_by_window(connection.execute(_READINGS, named).all())
         evidence = read_evidence(connection, collections)
         incidents = {row.collection: to_incident(row) for row in connection.execute(_INCIDENTS, named)}
         baselines = {row.collection: row for row in connection.execute(_BASELINES, named)}
@@ -138,7 +143,7 @@ def load_statuses(engine: Engine, collections: Sequence[str]) -> tuple[Collectio
                 window_end=None if window is None else window.end_at,
                 readings=measured,
                 evidence=evidence.get(name, ()),
-                verdict=None if window is None else _verdict(window),
+                verdict=None if window is None else to_verdict(window),
                 incidents=(incidents[name],) if name in incidents else (),
                 windows=counts[name],
                 sample_sizes=_sample_sizes(measured),
@@ -172,9 +177,11 @@ def load_history(
     )
     with reading(engine) as connection:
         windows = connection.execute(chosen).all()
-        readings = _by_window(connection.execute(_readings_of(chosen.with_only_columns(WindowRow.id))).all())
+        readings = readings_by_window(
+            connection.execute(_readings_of(chosen.with_only_columns(WindowRow.id))).all()
+        )
     return [
-        PastWindow(w.start_at, w.end_at, w.baseline_id, _verdict(w), readings.get(w.id, ()))
+        PastWindow(w.start_at, w.end_at, w.baseline_id, to_verdict(w), readings.get(w.id, ()))
         for w in reversed(windows)
     ]
 
@@ -197,7 +204,8 @@ def load_errors(engine: Engine, collection: str, limit: int = 100) -> list[Windo
     return sorted(found, key=lambda e: e.start)[-limit:]
 
 
-def _by_window(rows: Iterable[Row[Any]]) -> Mapping[int, tuple[Reading, ...]]:
+def readings_by_window(rows: Iterable[Row[Any]]) -> Mapping[int, tuple[Reading, ...]]:
+    """Return the readings of each window's number."""
     found: dict[int, list[Reading]] = defaultdict(list)
     for row in rows:
         found[row.window_id].append(_reading(row))
@@ -231,7 +239,8 @@ def _sample_sizes(readings: Iterable[Reading]) -> Mapping[str, int]:
     return {**other, **statistical}
 
 
-def _verdict(row: Row[Any]) -> Verdict:
+def to_verdict(row: Row[Any]) -> Verdict:
+    """Return the verdict that a window's row holds."""
     stored = row.verdict or {}
     return Verdict(
         state=row.verdict_state,

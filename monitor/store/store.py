@@ -18,6 +18,7 @@ from monitor.store import (
     incident_log,
     ledger,
     outcomes,
+    outline,
     planning,
     recent,
     retention,
@@ -221,6 +222,12 @@ class Store:
     def acknowledge(self, identifier: int, by: str) -> Incident:
         """Note that somebody works on an incident; see :func:`monitor.store.incident_log.acknowledge`."""
         return incident_log.acknowledge(self.engine, identifier, by)
+
+    def outline(
+        self, collection: str, since: datetime, until: datetime, limit: int = 5000
+    ) -> list[PastWindow]:
+        """Return a long past with the readings of some windows; see :func:`monitor.store.outline.load_outline`."""
+        return outline.load_outline(self.engine, collection, since, until, limit)
 
     def retain(
         self, collection: str, policy: Retention, now: datetime, limit: int = retention.LIMIT

@@ -100,6 +100,7 @@ def collection_view(
         "since": since.isoformat(),
         "until": now.isoformat(),
         "windows_seen": len(windows),
+        "windows_drawn": min(MOST_POINTS, sum(bool(w.readings) for w in windows)),
         "past": [_window(w) for w in reversed(windows[-MOST_ROWS:])],
         "streams": _streams(windows, row["evidence"]),
         "past_incidents": shown_incidents,
@@ -203,7 +204,11 @@ def _window(window: PastWindow) -> dict[str, Any]:
 
 
 def _streams(windows: Sequence[PastWindow], evidence: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return every stream's readings in time, those that fire first, then those that have fired."""
+    """Return every stream's readings in time, those that fire first, then those that have fired.
+
+    Of a long past only some windows have readings; the others are no gaps.
+    """
+    windows = [w for w in windows if w.readings]
     measured: dict[str, dict[datetime, Reading]] = defaultdict(dict)
     for window in windows:
         for reading in window.readings:
