@@ -37,7 +37,11 @@ def add_event(engine: Engine, event: Event) -> tuple[Event, bool]:
     }
     with writing(engine) as connection:
         keep = insert_for(engine.dialect.name, EventRow).values(**values)
-        created = bool(connection.execute(keep.on_conflict_do_nothing(index_elements=["key"])).rowcount)
+        # Without the option PostgreSQL's driver tells no count of an INSERT.
+        done = connection.execute(
+            keep.on_conflict_do_nothing(index_elements=["key"]), execution_options={"preserve_rowcount": True}
+        )
+        created = done.rowcount == 1
         if created:
             connection.execute(
                 insert(AuditRow).values(
