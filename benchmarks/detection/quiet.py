@@ -22,8 +22,8 @@ from monitor.records import FloatArray
 LEVELS = (0.01, 0.05)
 SLACK = 1.5
 """Nothing may happen more than this many times as often as it says; set before anything was measured."""
-LEAST_KS = 0.001
-"""Fifteen tests are made, so that each has a small share of the error."""
+LEAST_KS = 0.01
+"""Of some forty such tests of true laws, every second run has one below it; the table shows each."""
 KS_WINDOWS = 1000
 """Windows that the test of uniformity looks at: 20,000 would find what nobody would mind."""
 
