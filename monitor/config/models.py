@@ -72,6 +72,16 @@ class WebConfig(_Model):
         return host.strip("[]"), int(port)
 
 
+class MetricsConfig(_Model):
+    """What /metrics may grow to."""
+
+    max_series: int = Field(
+        default=50_000,
+        ge=1000,
+        description="Series exported at most; beyond it the least important ones are left out and counted.",
+    )
+
+
 class LogConfig(_Model):
     """The daemon's own log; read when the daemon starts."""
 
@@ -286,6 +296,7 @@ class Config(_Model):
     )
     budget: BudgetConfig = BudgetConfig()
     web: WebConfig = WebConfig()
+    metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
     retention: RetentionConfig = RetentionConfig()
     tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
