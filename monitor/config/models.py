@@ -72,11 +72,25 @@ class WebConfig(_Model):
         return host.strip("[]"), int(port)
 
 
+class MetricsConfig(_Model):
+    """What /metrics may grow to."""
+
+    max_series: int = Field(
+        default=50_000,
+        ge=1000,
+        description="Series exported at most; beyond it the least important ones are left out and counted.",
+    )
+
+
 class LogConfig(_Model):
     """The daemon's own log; read when the daemon starts."""
 
-    format: Literal["console", "json"] = "console"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = Field(
+        default="console", description="For people, or one JSON object per event and line."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important events that are logged."
+    )
 
 
 class TracingConfig(_Model):
@@ -284,10 +298,15 @@ class Config(_Model):
         default=SecretStr("sqlite:///driftmon.db"),
         description="SQLAlchemy URL; postgresql+psycopg://… in production.",
     )
-    budget: BudgetConfig = BudgetConfig()
-    web: WebConfig = WebConfig()
-    log: LogConfig = LogConfig()
-    retention: RetentionConfig = RetentionConfig()
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(), description="How often the whole deployment may cry wolf."
+    )
+    web: WebConfig = Field(default=WebConfig(), description="The HTTP server.")
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="The Prometheus metrics.")
+    log: LogConfig = Field(default=LogConfig(), description="The daemon's own log.")
+    retention: RetentionConfig = Field(
+        default=RetentionConfig(), description="How long the database keeps what."
+    )
     tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
     workers: int | None = Field(
         default=None,
@@ -295,7 +314,9 @@ class Config(_Model):
         le=256,
         description="Windows worked at once; one per CPU of the quota if left out.",
     )
-    collections: dict[str, CollectionConfig] = Field(default_factory=dict)
+    collections: dict[str, CollectionConfig] = Field(
+        default_factory=dict, description="What is watched, by name; at least one."
+    )
     notify: list[dict[str, Any]] = Field(
         default_factory=list, repr=False, description="On-call hooks; none exist in this release."
     )

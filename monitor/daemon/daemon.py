@@ -257,6 +257,7 @@ class Daemon:
             config_read_at=self._config_read_at,
             in_work=self.crew.paces(),
         )
+        self.exporter.max_series = self.deployment.config.metrics.max_series
         self.exporter.publish(self._snapshot)
         self._shown = ended
         self._trouble = None

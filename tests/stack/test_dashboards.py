@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.stack.conftest import Stack
 
 ROOT = Path(__file__).parents[2]
-DASHBOARDS = sorted((ROOT / "grafana").glob("*.json"))
+DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.mixin.recording import RECORDING
 from monitor.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def test_a_model_push_fires_each_of_its_alerts_once_for_both_replicas(stack: Sta
     samples = stack.wait(FIRING, lambda samples: alerts(samples) == expected)
     (drift,) = (s["metric"] for s in samples if s["metric"]["alertname"] == "DriftDetected")
     assert (drift["severity"], drift["cause"]) == ("critical", "model_query_side")
+    assert (drift["cause_group"], drift["family"]) == ("model", "docs")
     assert not {"instance", "pod"} & {label for sample in samples for label in sample["metric"]}
 
 
@@ -72,8 +74,8 @@ def test_the_alerts_resolve_when_the_incident_does(mended: Stack) -> None:
 
 
 def test_every_recording_rule_gives_one_series_for_both_replicas(stack: Stack) -> None:
-    names = {s["metric"]["__name__"] for s in stack.query('{__name__=~"collection.*:driftmon.*"}')}
-    assert len(names) == 8
+    names = {s["metric"]["__name__"] for s in stack.query('{__name__=~".+:driftmon.*"}')}
+    assert names == {rule.name for rule in RECORDING.rules}
     for name in names:
         samples = stack.query(name)
         assert len(samples) == len({tuple(sorted(s["metric"].items())) for s in samples})
