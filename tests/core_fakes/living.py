@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +36,7 @@ class LivingService:
     _material: Material = field(default_factory=load_material, repr=False)
     _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5), repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         # The example's suite and index; the log is our own, with a question every tenth of a second.
@@ -67,6 +68,15 @@ class LivingService:
         self.model = model
         return datetime.now(UTC)
 
+    @contextmanager
+    def log_away(self) -> Iterator[None]:
+        """Let the log be nowhere to be found; what is asked meanwhile is written afterwards."""
+        away = self.log.with_suffix(".away")
+        with self._writing:
+            self.log.rename(away)
+            yield
+            away.rename(self.log)
+
     def end(self) -> None:
         """Write and serve no more."""
         self._stop.set()
@@ -95,7 +105,7 @@ class LivingService:
             )
             for at, q in zip(times, questions, strict=True)
         ]
-        with closing(sqlite3.connect(self.log, timeout=30)) as connection, connection:
+        with self._writing, closing(sqlite3.connect(self.log, timeout=30)) as connection, connection:
             connection.executemany(
                 "INSERT INTO retrieval_log (created_at, query, embedding, results) VALUES (?, ?, ?, ?)", rows
             )

@@ -185,9 +185,7 @@ def start_replica(exporter: Exporter) -> Server:
         body, content_type = exporter.render(accept)
         return with_awaited(body), content_type
 
-    app = create_app(
-        metrics=render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None)
-    )
+    app = create_app(metrics=render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None))
     return serve(app, "127.0.0.1", 0)
 
 

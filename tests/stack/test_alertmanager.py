@@ -112,7 +112,9 @@ class Running:
     def wait(self, count: int, path: str, status: str = "firing") -> None:
         deadline = time.monotonic() + 30
         while True:
-            heard = [p for p, payload in list(self.receiver.heard) if p == path and payload["status"] == status]
+            heard = [
+                p for p, payload in list(self.receiver.heard) if p == path and payload["status"] == status
+            ]
             if len(heard) >= count:
                 return
             assert time.monotonic() < deadline, f"{path} heard {len(heard)} times"
@@ -209,7 +211,10 @@ def test_a_push_without_harm_silences_no_page(running: Running) -> None:
 
 
 def test_a_segment_is_told_where_it_says_more_than_its_collection(running: Running) -> None:
-    told = {(path, labels["collection"]) for path, labels in running.receiver.told(family="sliced", alertname="DriftDetected")}
+    told = {
+        (path, labels["collection"])
+        for path, labels in running.receiver.told(family="sliced", alertname="DriftDetected")
+    }
     assert told == {
         ("/tickets", "sliced"),
         ("/tickets", "sliced/tenant=other"),
@@ -230,8 +235,7 @@ def test_a_family_is_one_notification(running: Running) -> None:
 
 def test_critical_silences_warning_about_the_same_notifier(running: Running) -> None:
     told = {
-        (path, labels["notifier"])
-        for path, labels in running.receiver.told(alertname="NotificationsFailing")
+        (path, labels["notifier"]) for path, labels in running.receiver.told(alertname="NotificationsFailing")
     }
     assert told == {("/pager", "hook"), ("/tickets", "chat")}
 

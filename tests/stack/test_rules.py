@@ -37,7 +37,9 @@ def rules(kind: str) -> list[dict[str, Any]]:
 def test_the_committed_files_are_the_generated_ones(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "deploy.mixin.build", str(tmp_path)], cwd=ROOT, check=True)
     for name in build.FILES:
-        assert (tmp_path / name).read_text(encoding="utf-8") == (PROMETHEUS / name).read_text(encoding="utf-8")
+        assert (tmp_path / name).read_text(encoding="utf-8") == (PROMETHEUS / name).read_text(
+            encoding="utf-8"
+        )
 
 
 def test_the_resource_holds_the_same_rules_for_the_operator() -> None:
@@ -85,7 +87,10 @@ def test_promtool_agrees(arguments: tuple[str | Path, ...]) -> None:
         ("WindowsParked", {"expr": "driftmon_windows_total > 0"}),
         ("DriftmonAbsent", {"expr": "vector(0) > 1"}),
         ("SnapshotStale", {"expr": "time() - driftmon_snapshot_timestamp_seconds > 900"}),
-        ("SnapshotStale", {"expr": "time() - max without (instance, pod) (driftmon_snapshot_timestamp_seconds) > 900"}),
+        (
+            "SnapshotStale",
+            {"expr": "time() - max without (instance, pod) (driftmon_snapshot_timestamp_seconds) > 900"},
+        ),
         ("ConfigReloadFailed", {"expr": "driftmon_config_last_reload_successful == 0"}),
         ("EdgesHang", {"expr": "driftmon_windows_in_work > 0"}),
         ("SeriesDropped", {"expr": "driftmon_series_dropped > 0"}),
