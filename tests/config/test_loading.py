@@ -121,7 +121,8 @@ def test_no_text_crashes_the_reading_of_durations(text: str) -> None:
         ({**LEAST, "colections": {}}, "colections: unknown key; did you mean 'collections'?"),
         (
             {**LEAST, "zzz": 1},
-            "zzz: unknown key; known are budget, collections, database, log, metrics, notify, retention, tracing, web, workers",
+            "zzz: unknown key; known are budget, collections, database, log, metrics, notify, retention, "
+            "tracing, web, workers",
         ),
         (
             {**LEAST, "budget": {"false_page": 1}},
@@ -270,7 +271,15 @@ def test_a_relative_database_file_lies_beside_the_configuration(url: str, anchor
 
 
 def test_no_field_lacks_a_word_of_explanation_or_a_default() -> None:
-    for model in (Config, CollectionConfig, LogConfig, MetricsConfig, WebConfig, TracingConfig, RetentionConfig):
+    for model in (
+        Config,
+        CollectionConfig,
+        LogConfig,
+        MetricsConfig,
+        WebConfig,
+        TracingConfig,
+        RetentionConfig,
+    ):
         for name, field in model.model_fields.items():
             assert field.description, name
 

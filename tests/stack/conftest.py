@@ -74,6 +74,7 @@ def make_snapshot(
             ),
             Reading("era_recall", "suite", 0.75, 50, log_p=-3, effect_floor=0.02, effect=0.25, harmful=True),
             Reading("canary", "canary", 0.5, 64, threshold=1e-3, harmful=True),
+            Reading("feedback", "feedback", 0.0, 3, status="insufficient"),
         ),
         evidence=(
             stream("centroid_distance.queries", 20),
