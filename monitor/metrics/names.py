@@ -192,8 +192,9 @@ Every replica exports the same snapshot of the store at `/metrics`, as Prometheu
 whichever the scraper asks for. The snapshot is read once per tick and never during a scrape. A series whose
 collection, reading or incident is gone is gone from the next snapshot. When no snapshot has come for 15
 minutes, only `driftmon_snapshot_timestamp_seconds`, `driftmon_nonfinite_total` and `driftmon_build_info` are
-left: an old reading is never shown as a present one. NaN and infinity are never exported. The usual
-`process_*` and `python_info` series stand beside these.
+left: an old reading is never shown as a present one. NaN and infinity are never exported. Only
+`driftmon_windows_in_work`, `driftmon_config_last_reload_successful`, its timestamp, `driftmon_nonfinite_total` and
+`driftmon_build_info` are the process' own, and the usual `process_*` and `python_info` beside them.
 
 Label values are configured names, cut to 192 characters and without control characters; a detector, signal,
 cause or result that is not a plain word is exported as `other`. Query texts, document ids and model output
