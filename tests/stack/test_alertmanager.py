@@ -59,12 +59,15 @@ ALERTS = [
     # A push without harm silences no page.
     drift("mild", "model_reembedded", "warning"),
     alert("CanaryMoved", "warning", "mild"),
+    drift("mild/tenant=acme", "questions", "warning"),
     alert("RecallLoss", "critical", "mild"),
     # Segments beside their collection.
     drift("sliced", "questions", "warning"),
     drift("sliced/tenant=same", "questions", "warning"),
     drift("sliced/tenant=other", "logging", "warning"),
     drift("sliced/tenant=worse", "questions", "critical"),
+    drift("broken", "index_degraded", "critical"),
+    drift("broken/tenant=acme", "index_degraded", "critical"),
     alert("WindowsStale", "warning", "sliced"),
     alert("WindowsStale", "warning", "sliced/tenant=same"),
     # The way to people.
@@ -222,6 +225,7 @@ def test_a_segment_is_told_where_it_says_more_than_its_collection(running: Runni
     }
     stale = running.receiver.told(family="sliced", alertname="WindowsStale")
     assert [labels["collection"] for _, labels in stale] == ["sliced"]
+    assert [labels["collection"] for _, labels in running.receiver.told(family="broken")] == ["broken"]
 
 
 def test_a_family_is_one_notification(running: Running) -> None:
