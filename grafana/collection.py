@@ -6,7 +6,7 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import common, dashboard
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode, ScaleDistribution
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicConfigValue
 
 from grafana.board import frame, variable
 from grafana.panels import lines, rows, single, spans, steps
@@ -114,6 +114,11 @@ def drift() -> list[Any]:
 def readings() -> list[Any]:
     """Return one panel for every detector, whichever are installed."""
     detector = '=~"$detector"'
+    link = (
+        dashboard.DashboardLink("This detector over time")
+        .type(DashboardLinkType.LINK)
+        .url("/d/driftmon-detector?var-collection=${collection}&var-detector=${detector}&${__url_time_range}")
+    )
     return [
         lines(
             "$detector",
@@ -124,6 +129,7 @@ def readings() -> list[Any]:
             query(of("driftmon_reading_threshold", detector=detector), "threshold {{signal}}"),
         )
         .decimals(4)
+        .links([link])
         .repeat("detector")
         .repeat_direction("h")
         .span(8),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from deploy.mixin.build import GROUPS
 from deploy.mixin.recording import RECORDING
+from deploy.mixin.values import Alert
 from monitor.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -80,3 +84,26 @@ def test_every_recording_rule_gives_one_series_for_both_replicas(stack: Stack) -
         samples = stack.query(name)
         assert len(samples) == len({tuple(sorted(s["metric"].items())) for s in samples})
         assert all("instance" not in sample["metric"] for sample in samples)
+
+
+def test_prometheus_evaluates_every_rule_without_a_complaint(stack: Stack) -> None:
+    def answer() -> list[dict[str, str]]:
+        body = httpx.get(f"{stack.url}/api/v1/rules", timeout=5, trust_env=False).json()
+        return [rule for group in body["data"]["groups"] for rule in group["rules"]]
+
+    stack.wait(FIRING, bool)
+    assert len(answer()) == sum(len(group.rules) for group in GROUPS)
+    assert {(rule["health"], rule.get("lastError", "")) for rule in answer()} == {("ok", "")}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for group in GROUPS for rule in group.rules if isinstance(rule, Alert)],
+    ids=lambda rule: f"{rule.name}-{rule.anchor or rule.severity}",
+)
+def test_everything_that_an_alert_looks_at_is_there(stack: Stack, rule: Alert) -> None:
+    stack.query(rule.expr)
+    named = set(re.findall(r"(?:\w+:)?\bdriftmon_\w+(?::\w+)?", rule.expr))
+    for name in named:
+        assert stack.query(name), name
+    assert named or rule.name == "Watchdog"
