@@ -78,7 +78,7 @@ DEAD_LETTERS = Alert(
     summary="{{ $value }} messages to {{ $labels.notifier }} were given up",
     description=(
         "{{ $value }} messages could not be delivered to {{ $labels.notifier }} on any attempt. Nobody was told what "
-        "they say by this way. `driftmon outbox` lists and sends them again."
+        "they say by this way. `driftmon outbox list --dead` shows them, `driftmon outbox replay` sends them again."
     ),
     wait="1m",
     keep="5m",

@@ -88,7 +88,7 @@ def test_links_between_runbooks_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-AWAITED_COMMANDS = {"outbox", "silence", "event"}
+AWAITED_COMMANDS = {"outbox", "silence", "event", "notify"}
 
 
 def commands_in(text: str) -> list[list[str]]:
