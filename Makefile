@@ -110,4 +110,4 @@ wheel: $(VENV)/.dev  ## Build the wheel.
 
 .PHONY: clean
 clean:  ## Remove what was built, the virtual environment included.
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,7 +13,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from monitor.metrics import METRICS, Exporter
 from monitor.metrics.budget import WEIGHTS, Weight, choose_dropped, most_series, weigh
-from monitor.records import CollectionStatus, Evidence, Incident, Reading, Snapshot, Verdict
+from monitor.records import SIGNALS, CollectionStatus, Evidence, Incident, Reading, Snapshot, Verdict
+from monitor.slicing import WITH_PARENT
+from monitor.wiring import wire_detectors, wire_spans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -70,6 +72,21 @@ def test_no_collection_has_more_series_than_the_formula_says() -> None:
     assert of_docs == most_series(STREAMS, signals=1, incidents=1) - events
     assert one["driftmon_series_dropped"]["value"] == 0
     assert one["driftmon_series_exported"]["value"] == total(one)
+
+
+def test_the_catalogues_examples_follow_from_the_default_detectors() -> None:
+    catalogue = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    detectors = wire_detectors({})
+    whole = len(detectors) + len(wire_spans(detectors, [4, 8, 32]))
+    of_slices = [detector for detector in detectors if detector.signal not in WITH_PARENT]
+    sliced = len(of_slices) + len(wire_spans(of_slices, [4, 8, 32]))
+    signals = {detector.signal for detector in of_slices}
+    assert (
+        f"R is {whole} and S at most {len(SIGNALS)}: up to {most_series(whole, len(SIGNALS))} series"
+        in catalogue
+    )
+    expected = f"R = {sliced} and S = {len(signals)} by default: up to {most_series(sliced, len(signals))}."
+    assert expected in " ".join(catalogue.split())
 
 
 @pytest.mark.parametrize("limit", [20_000, 1900, 1500, 1100, 900, 600, 300, 100, 30])

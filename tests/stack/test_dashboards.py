@@ -41,6 +41,8 @@ VALUES = {
     '="$detector"': '="centroid_distance"',
     '=~"$detector"': '=~".+"',
 }
+UNITS = {"none", "short", "s", "bytes", "percentunit", "sci", "bool_yes_no", "dateTimeFromNow"}
+"""Of Grafana's units, by their ids, those that are used: a misspelt one would be shown as a suffix."""
 OWN_OPTIONS = {"titleFormat", "textFormat", "tagKeys", "useValueForTime"}
 """Of an annotation: the Prometheus data source reads them, the schema of annotations does not name them."""
 
@@ -152,7 +154,7 @@ def test_panels_lie_beside_each_other_and_inside_the_grid(path: Path) -> None:
 @pytest.mark.parametrize("panel", EVERY_PANEL)
 def test_every_panel_has_a_description_a_unit_and_the_chosen_source(panel: dict[str, Any]) -> None:
     assert len(panel["description"]) > 20
-    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert [target["refId"] for target in panel["targets"]] == list("ABCD")[: len(panel["targets"])]
 
