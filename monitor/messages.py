@@ -10,6 +10,8 @@ from typing import Any, Literal
 from monitor.records import Event, Severity
 
 MessageKind = Literal["opened", "updated", "acknowledged", "resolved", "test"]
+Result = Literal["delivered", "dead", "silenced", "superseded", "retried"]
+"""What is counted of deliveries; one may be silenced or retried before it ends."""
 FactKind = Literal["opened", "updated", "acknowledged", "resolved"]
 
 

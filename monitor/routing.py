@@ -47,7 +47,7 @@ def _wire(entry: NotifyConfig, path: str) -> Route:
     severities = entry.severities or (("warning",) if endless else BOTH)
     if endless and "critical" in severities:
         raise ConfigError(
-            f"{path}.severities: {entry.type} cannot resolve what it has told, so it is not told of critical incidents; "
+            f"{path}.severities: {entry.type} cannot resolve what it has told, so it hears of no critical incident; "
             "write severities: [warning]"
         )
     pages = not chat and "critical" in severities if entry.pages is None else entry.pages

@@ -8,6 +8,8 @@ from monitor.config.loading import Loaded, anchor, load_config, parse_config, re
 from monitor.config.models import (
     CollectionConfig,
     Config,
+    DeliveryConfig,
+    LinksConfig,
     LogConfig,
     MetricsConfig,
     NotifyConfig,
@@ -20,8 +22,10 @@ from monitor.config.models import (
 __all__ = [
     "CollectionConfig",
     "Config",
+    "DeliveryConfig",
     "Expansion",
     "Loaded",
+    "LinksConfig",
     "LogConfig",
     "MetricsConfig",
     "NotifyConfig",

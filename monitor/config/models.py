@@ -176,7 +176,7 @@ class DeliveryConfig(_Model):
     """How long and how often people are told."""
 
     give_up_after: Duration = Field(
-        default=timedelta(hours=48), description="How long an undelivered message is tried; at least 24h."
+        default=timedelta(hours=24), description="How long an undelivered message is tried; at least 24h."
     )
     reopen_within: Duration = Field(
         default=timedelta(hours=1),

@@ -24,9 +24,7 @@ _OPEN = select(
     IncidentRow.fired,
     IncidentRow.backfill,
     IncidentRow.announced_at,
-).where(
-    IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None)
-)
+).where(IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None))
 RANK: dict[Severity, int] = {"none": 0, "warning": 1, "critical": 2}
 
 

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from monitor import __version__
 from monitor.metrics import METRICS, Exporter
 from monitor.records import (
+    Backlog,
     Cause,
     CollectionStatus,
     Evidence,
@@ -100,6 +101,7 @@ FULL = Snapshot(
     NOW,
     (drifting(),),
     {("hook", "delivered"): 3},
+    {"hook": Backlog(2, 61.5, 1)},
     config_read_at=NOW - timedelta(hours=1),
     in_work={"brisk": 2, "slow": 1, "hanging": 0},
 )
