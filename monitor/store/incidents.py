@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from monitor.records import Cause, Incident, Reading, Severity, Verdict, Window
 from monitor.store.columns import clock
@@ -15,7 +15,7 @@ from monitor.store.evidence import finite
 from monitor.store.models import IncidentRow, OutboxRow
 
 Kind = Literal["opened", "updated", "resolved"]
-_OPEN = select(
+_OPEN: Select[Any] = select(
     IncidentRow.id,
     IncidentRow.opened_at,
     IncidentRow.severity,
