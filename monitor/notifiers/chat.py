@@ -61,7 +61,9 @@ class AppriseChat:
             raise EdgeError(
                 'apprise is not installed: pip install "retrieval-drift-monitor[apprise]"'
             ) from None
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its warnings may quote an URL
+        # Its warnings may quote a URL, and the details of the library below it do.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)
+        logging.getLogger("urllib3").setLevel(logging.WARNING)
         opened = library.Apprise()
         for place, url in enumerate(self.urls):
             if not opened.add(url.get_secret_value()):

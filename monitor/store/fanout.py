@@ -15,7 +15,6 @@ from sqlalchemy import (
     Executable,
     Row,
     and_,
-    bindparam,
     exists,
     func,
     insert,
@@ -269,5 +268,5 @@ def _counting(dialect: str) -> Executable:
     statement = insert_for(dialect, NotificationCountRow)
     return statement.on_conflict_do_update(
         index_elements=["notifier", "result"],
-        set_={"number": NotificationCountRow.number + bindparam("number")},
+        set_={"number": NotificationCountRow.number + statement.excluded.number},
     )

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Play = str | int | tuple[int, str]
-"""ok, a status, one with Retry-After; hang: never answers; die: breaks off in mid-request; late: takes it, then dies."""
+"""ok, a status, one with Retry-After; hang: no answer; die: breaks off in mid-request; late: takes it, then dies."""
 
 
 @dataclass(frozen=True)
