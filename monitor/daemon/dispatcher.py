@@ -43,6 +43,7 @@ class Courier:
     patience: Patience
     stopwatch: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
+    lease: timedelta = LEASE
     busy_since: float | None = None
     _wanted: threading.Event = field(default_factory=threading.Event, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -73,7 +74,7 @@ class Courier:
 
     def send_next(self) -> bool:
         """Send the next delivery that is due; return whether there was one. Raises `StoreError`."""
-        delivery = self.store.claim_delivery(self.route.name, LEASE)
+        delivery = self.store.claim_delivery(self.route.name, self.lease)
         if delivery is None:
             return False
         self.busy_since = self.stopwatch()
@@ -120,6 +121,7 @@ class Dispatcher:
     damping: Damping = field(default_factory=Damping)
     patience: Patience = field(default_factory=Patience)
     stopwatch: Callable[[], float] = time.monotonic
+    lease: timedelta = LEASE
     couriers: dict[str, Courier] = field(init=False, repr=False)
     _looked: float = field(init=False, repr=False)
     _expired: float | None = field(default=None, repr=False)
@@ -130,7 +132,9 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._looked = self.stopwatch()
         self.couriers = {
-            route.name: Courier(route, self.store, self.links, self.patience, self.stopwatch)
+            route.name: Courier(
+                route, self.store, self.links, self.patience, self.stopwatch, lease=self.lease
+            )
             for route in self.routes
         }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from monitor.records import Cause, Incident, Reading, Severity, Verdict, Window
 from monitor.store.columns import clock
@@ -15,7 +15,7 @@ from monitor.store.evidence import finite
 from monitor.store.models import IncidentRow, OutboxRow
 
 Kind = Literal["opened", "updated", "resolved"]
-_OPEN: Select[Any] = select(
+_OPEN = select(
     IncidentRow.id,
     IncidentRow.opened_at,
     IncidentRow.severity,
@@ -116,7 +116,7 @@ def record(
     ``readings`` are the window's; those of them that fired are told.
     """
     row = connection.execute(_OPEN, {"collection": window.collection}).one_or_none()
-    before = None if row is None else _stored(row)
+    before = None if row is None else _stored(cast("Row[Any]", row))
     transition = decide(before, verdict, firing=firing, backfill=backfill)
     if transition is None:
         return
