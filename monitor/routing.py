@@ -61,7 +61,7 @@ def _wire(entry: NotifyConfig, path: str) -> Route:
 
 
 def _check_pages(routes: Sequence[Route], collection: str) -> None:
-    for severity in BOTH:
+    for severity in reversed(BOTH):
         paging = [route.name for route in routes if route.pages and route.takes(collection, severity)]
         if len(paging) > 1:
             raise ConfigError(

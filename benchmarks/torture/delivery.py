@@ -28,7 +28,7 @@ INCIDENTS = 60
 PLAYS: tuple[Play, ...] = (500, 503, (429, "1"), "hang", "die", "late", "ok", "ok")
 """What the receiver does to a call, at random; afterwards it is well. ``late``: takes the message, then breaks off."""
 BAD = 200
-KILL_EVERY = 0.7
+KILL_EVERY = 3.0
 
 
 @dataclass(frozen=True, slots=True)

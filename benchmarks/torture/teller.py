@@ -1,4 +1,4 @@
-"""A dispatcher as a process of its own, which may be killed: teller.py URL OF THE RECEIVER, its database in the environment."""
+"""A dispatcher as a process of its own, which may be killed: teller.py RECEIVER, its database in the environment."""
 
 from __future__ import annotations
 
