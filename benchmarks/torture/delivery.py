@@ -78,7 +78,7 @@ def torture(url: str, replicas: int, incidents: int, bad: int) -> Told:
     rng = random.Random(1)
     script = [rng.choice(PLAYS) for _ in range(bad)]
     with receiving(script, hang=1.0) as receiver, closing(Store.open(url)) as store:
-        names, baseline = prepare(store, incidents)
+        names, _ = prepare(store, incidents)
         began = time.monotonic()
         over = threading.Event()
         kills = Counter[str]()
@@ -91,7 +91,7 @@ def torture(url: str, replicas: int, incidents: int, bad: int) -> Told:
         try:
             for hour, change in enumerate(("opened", "worse", "resolved")):
                 for name in names:
-                    _commit(store, name, baseline, hour, change)
+                    _commit(store, name, hour, change)
                 _wait_until_told(store)
         finally:
             over.set()
@@ -116,12 +116,13 @@ def torture(url: str, replicas: int, incidents: int, bad: int) -> Told:
     )
 
 
-def _commit(store: Store, name: str, baseline: int, hour: int, change: str) -> None:
+def _commit(store: Store, name: str, hour: int, change: str) -> None:
     store.plan(name, HOUR, NOON + (hour + 1) * HOUR, timedelta(0), 1000, NOON)
     claim = store.claim([name], "torture", timedelta(minutes=5))
-    if claim is None:
+    info = store.active_baseline(name)
+    if claim is None or info is None:
         raise RuntimeError(f"no window of {name} was free")
-    outcome = outcome_of(claim.window, (), baseline)
+    outcome = outcome_of(claim.window, (), info.id)
     key = "spatial_kl.queries"
     if change == "resolved":
         store.commit(claim, replace(outcome, verdict=Verdict("quiet"), evidence=_evidence(firing=False)))
