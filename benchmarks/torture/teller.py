@@ -1,4 +1,4 @@
-"""A dispatcher as a process of its own, which may be killed: teller.py RECEIVER, its database in the environment."""
+"""A dispatcher as a process of its own, which may be killed: teller.py RECEIVER [TIME-OUT], the database in the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PATIENCE = Patience(first=0.05, longest=0.5)
 def main() -> None:
     """Tell whatever there is until killed."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    hook = Webhook(SecretStr(sys.argv[1]), timeout=TIMEOUT, allow_private=("localhost",))
+    timeout = float(sys.argv[2]) if len(sys.argv) > 2 else TIMEOUT
+    hook = Webhook(SecretStr(sys.argv[1]), timeout=timeout, allow_private=("localhost",))
     store = Store.open(os.environ["DRIFTMON_DATABASE"])
     Dispatcher(store, (Route("hook", hook, pages=True),), patience=PATIENCE, lease=LEASE).start()
     print("telling", flush=True)
