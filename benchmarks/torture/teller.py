@@ -1,4 +1,4 @@
-"""A dispatcher as a process of its own, which may be killed: teller.py RECEIVER [TIME-OUT], the database in the environment."""
+"""A dispatcher as a process, which may be killed: teller.py RECEIVER [TIME-OUT]; DRIFTMON_DATABASE names its store."""
 
 from __future__ import annotations
 

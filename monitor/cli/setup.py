@@ -40,6 +40,10 @@ budget:                                # one false-alarm budget for all collecti
 web:
   listen: 127.0.0.1:9464               # /metrics, /-/healthy, /-/ready and the status page
 
+# notify:                              # on-call hooks; exactly one of them pages for critical incidents
+#   - {type: pagerduty, routing_key: "${PAGERDUTY_KEY}"}   # or webhook, email
+#   - {type: slack, url: "${SLACK_URL}"}                   # a chat never pages
+
 collections:
   # This one works as it stands: three days of a real log lie in driftmon-example/. Point it at your own:
   example:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from datetime import timedelta
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +19,11 @@ from monitor.messages import DELIVERED, Message, Receipt
 from monitor.notifiers.notice import Links
 from monitor.notifiers.pagerduty import PagerDuty
 from monitor.notifiers.webhook import Webhook
-from monitor.store import Store
+from monitor.store import Store, schema
 from monitor.telling import Patience, Route
-from tests.core_fakes.bench import Bench, Make
+from tests.core_fakes.bench import Make
 from tests.core_fakes.receiver import Receiver, receiving
+from tests.store.conftest import Docs
 
 SECRET = "hunter2-routing-key"  # noqa: S105 it is to be looked for
 PATIENCE = Patience(first=0.02, longest=0.1)
@@ -33,17 +34,31 @@ def hook(receiver: Receiver, name: str = "hook", timeout: float = 0.3, **options
     return Route(name, made, pages=True)
 
 
+@dataclass
+class Drifting:
+    """A store with one incident that stands, its windows worked by hand."""
+
+    docs: Docs
+
+    @property
+    def store(self) -> Store:
+        return self.docs.store
+
+    def end(self) -> None:
+        """Let the drift end, and the incident with it."""
+        self.docs.plan(2)
+        self.docs.work()
+
+
 @pytest.fixture
-def drifting(make: Make) -> Bench:
-    """A daemon's store with one incident that stands."""
-    bench = make("docs")
-    traffic = bench.traffic["docs"]
-    traffic.drift.append((bench.now, bench.now + timedelta(days=1)))
-    for _ in range(6):
-        bench.pass_windows(1)
-        bench.tick()
-    assert bench.published[-1].collections[0].incidents
-    return bench
+def drifting(tmp_path: Path) -> Iterator[Drifting]:
+    url = f"sqlite:///{tmp_path}/told.db"
+    schema.upgrade(url)
+    with closing(Store.open(url)) as store:
+        docs = Docs(store)
+        docs.plan(1)
+        docs.work(**docs.drift("canary.canary"))
+        yield Drifting(docs)
 
 
 Tell = Callable[..., Dispatcher]
@@ -62,22 +77,11 @@ def tell() -> Iterator[Tell]:
         yield start
 
 
-def end(bench: Bench) -> None:
-    """Let the drift end, and the incident with it."""
-    bench.traffic["docs"].drift.clear()
-    for _ in range(12):
-        bench.pass_windows(1)
-        bench.tick()
-        if not bench.published[-1].collections[0].incidents:
-            return
-    raise AssertionError("the incident does not end")
-
-
-def test_whatever_the_receiver_does_the_incident_arrives_and_is_one(drifting: Bench, tell: Tell) -> None:
+def test_whatever_the_receiver_does_the_incident_arrives_and_is_one(drifting: Drifting, tell: Tell) -> None:
     with receiving([500, 500, (429, "1"), "hang", "die"], hang=0.6) as receiver:
         tell(drifting.store, hook(receiver))
         (opened,) = receiver.wait_for(1)
-        end(drifting)
+        drifting.end()
         receiver.wait_for(2)
         (said,) = receiver.incidents().values()
         assert said == ["firing", "resolved"]
@@ -86,41 +90,46 @@ def test_whatever_the_receiver_does_the_incident_arrives_and_is_one(drifting: Be
         assert late[3] - late[2] >= 1.0  # it asked for a second
 
 
-def test_pagerduty_hears_trigger_acknowledge_and_resolve_under_one_key(drifting: Bench, tell: Tell) -> None:
+def test_pagerduty_hears_trigger_acknowledge_and_resolve_under_one_key(
+    drifting: Drifting, tell: Tell
+) -> None:
     with receiving() as receiver:
         notifier = PagerDuty(SecretStr(SECRET), SecretStr(receiver.url), allow_private=("localhost",))
         tell(drifting.store, Route("pager", notifier, pages=True))
         receiver.wait_for(1)
-        drifting.store.acknowledge(drifting.published[-1].collections[0].incidents[0].id, "ada")
+        drifting.store.acknowledge(1, "ada")
         receiver.wait_for(2)
-        end(drifting)
+        drifting.end()
         receiver.wait_for(3)
         (said,) = receiver.incidents().values()
         assert said == ["trigger", "acknowledge", "resolve"]
 
 
-def test_two_replicas_tell_once(drifting: Bench, tell: Tell) -> None:
+def test_two_replicas_tell_once(drifting: Drifting, tell: Tell) -> None:
     with receiving() as receiver, receiving() as other:
         for _ in range(2):
             tell(drifting.store, hook(receiver), hook(other, "other"))
         receiver.wait_for(1)
         other.wait_for(1)
-        end(drifting)
+        drifting.end()
         receiver.wait_for(2)
         other.wait_for(2)
         time.sleep(0.3)
         assert (len(receiver.calls), len(other.calls)) == (2, 2)
 
 
-def test_a_receiver_that_hangs_keeps_nobody_waiting(drifting: Bench, tell: Tell) -> None:
+def test_a_receiver_that_hangs_keeps_no_other_and_no_tick_waiting(
+    drifting: Drifting, tell: Tell, make: Make
+) -> None:
     with receiving(["hang"] * 5, hang=30) as hanging, receiving() as well:
         dispatcher = tell(drifting.store, hook(hanging, "hanging", timeout=20.0), hook(well, "well"))
-        well.wait_for(1, 5)
+        well.wait_for(1, 10)
+        bench = make("docs", baselines=False)
+        bench.daemon.dispatcher = dispatcher
         began = time.monotonic()
-        drifting.pass_windows(1)
-        drifting.daemon.tick()
+        bench.daemon.tick()
         assert time.monotonic() - began < 5.0
-        assert dispatcher.hung() is None
+        assert bench.daemon.alive() is None
 
 
 class Breaks:
@@ -141,7 +150,7 @@ class Breaks:
 
 
 def test_a_notifier_that_raises_is_tried_again_and_its_words_are_not_kept(
-    drifting: Bench, tell: Tell
+    drifting: Drifting, tell: Tell
 ) -> None:
     notifier = Breaks(ValueError(SECRET), EdgeError("away"), KeyError(SECRET))
     tell(drifting.store, Route("third", notifier, pages=True))
@@ -154,7 +163,7 @@ def test_a_notifier_that_raises_is_tried_again_and_its_words_are_not_kept(
     assert notifier.sent[0].readings
 
 
-def test_a_notifier_that_never_returns_fails_liveness(drifting: Bench) -> None:
+def test_a_notifier_that_never_returns_fails_liveness(drifting: Drifting) -> None:
     seconds = 0.0
     over = threading.Event()
 
@@ -181,25 +190,35 @@ def test_a_notifier_that_never_returns_fails_liveness(drifting: Bench) -> None:
     assert dispatcher.hung() is None
 
 
-def test_the_daemon_tells_and_every_replica_exports_the_same(drifting: Bench) -> None:
+def test_the_daemon_tells_and_every_replica_exports_the_same(make: Make) -> None:
+    bench = make("docs")
+    daemon = bench.daemon
     with receiving() as receiver:
-        daemon = drifting.daemon
         daemon.deployment = replace(daemon.deployment, routes=(hook(receiver),))
-        drifting.tick()
-        zero = drifting.published[-1]
+        bench.tick()
+        zero = bench.published[-1]
         assert zero.notifications["hook", "dead"] == 0
         assert zero.backlogs["hook"].dead == 0
+        docs = Docs(bench.store)
+        docs.plan(1, "other")
+        docs.save("other")
+        claimed = docs.claim("other")
+        baseline = docs.store.active_baseline("other")
+        assert baseline is not None
+        docs.store.commit(
+            claimed, docs.outcome(claimed, baseline_id=baseline.id, **docs.drift("canary.canary"))
+        )
         daemon._tell_anew()
         daemon.dispatcher.start()
         try:
             receiver.wait_for(1)
             deadline = time.monotonic() + 10
-            while drifting.store.letters("waiting") and time.monotonic() < deadline:
+            while bench.store.letters("waiting") and time.monotonic() < deadline:
                 time.sleep(0.01)
         finally:
             daemon.dispatcher.join()
-        drifting.tick()
-        assert drifting.published[-1].notifications["hook", "delivered"] == 1
+        bench.tick()
+        assert bench.published[-1].notifications["hook", "delivered"] == 1
         text = daemon.exporter.render()[0].decode()
         assert 'driftmon_notifications_total{notifier="hook",result="delivered"} 1.0' in text
         assert 'driftmon_notifications_total{notifier="hook",result="silenced"} 0.0' in text
