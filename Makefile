@@ -23,7 +23,7 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 # Everything that tests and benchmarks want. torch comes first and alone, so that nothing else chooses its build.
 $(VENV)/.dev: $(VENV)/.core
 	$(PIP) install torch==2.13.0
-	$(PIP) install -c constraints.txt -e ".[all,demo-live]" --group dev
+	$(PIP) install -c constraints.txt -e ".[all,demo-live]" --group dev --group docs
 	touch $@
 
 .PHONY: demo
@@ -43,14 +43,26 @@ lint: $(VENV)/.dev  ## Format check, lint, types, import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(MAKE) --no-print-directory docs
 
 .PHONY: check
 check: lint test  ## The one recipe: what pre-commit and CI run.
 
+.PHONY: docs
+docs: $(VENV)/.dev  ## Build the documentation into build/site; a broken link or anchor fails.
+	$(BIN)/zensical build --strict
+
+.PHONY: generate
+generate: $(VENV)/.dev  ## Write what comes from the code: rules, dashboards, configuration and metrics pages.
+	$(BIN)/python -m deploy.mixin.build
+	$(BIN)/python -m grafana.build
+	$(BIN)/python -m handbook.build
+
 .PHONY: rules
-rules: $(VENV)/.dev  ## Check and unit-test the Prometheus rules (needs promtool).
+rules: $(VENV)/.dev  ## Check and unit-test the Prometheus rules (needs promtool and amtool).
 	promtool check rules deploy/prometheus/driftmon.rules.yaml
 	promtool test rules deploy/prometheus/driftmon.rules.test.yaml
+	amtool check-config deploy/alertmanager/alertmanager.yaml
 
 .PHONY: bench
 bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; figures go to build/figures/.
@@ -99,4 +111,4 @@ wheel: $(VENV)/.dev  ## Build the wheel.
 
 .PHONY: clean
 clean:  ## Remove what was built, the virtual environment included.
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,7 +22,6 @@ from grafana_foundation_sdk.models.common import (
     VisibilityMode,
 )
 from grafana_foundation_sdk.models.dashboard import (
-    DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
     Threshold,
@@ -32,23 +31,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-SOURCE = DataSourceRef("prometheus", "${datasource}")
-
-
-def of(metric: str, **labels: str) -> str:
-    """Return the selector of a metric on the chosen collection, whichever replica exports it."""
-    matchers = "".join(f", {name}{matcher}" for name, matcher in labels.items())
-    return f'max without (instance, pod) ({metric}{{collection="$collection"{matchers}}})'
-
-
-def query(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
-    """Return a query over time."""
-    return prometheus.Dataquery().expr(expr).legend_format(legend).range()
-
-
-def now(expr: str, legend: str = "__auto") -> prometheus.Dataquery:
-    """Return a query for the present value."""
-    return prometheus.Dataquery().expr(expr).legend_format(legend).instant()
+from grafana.queries import SOURCE
 
 
 def steps(*values: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
@@ -110,7 +93,7 @@ def lines(title: str, description: str, unit: str, *targets: prometheus.Dataquer
         .height(9)
         .span(12)
     )
-    for name, target in zip("ABC", targets, strict=False):
+    for name, target in zip("ABCD", targets, strict=False):
         panel = panel.with_target(target.ref_id(name))
     return panel
 
@@ -128,6 +111,8 @@ def spans(
         .unit("none")
         .mappings([mapping])
         .show_value(VisibilityMode.NEVER)
+        .line_width(0)
+        .fill_opacity(70)
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.LIST)
@@ -150,6 +135,7 @@ def rows(title: str, description: str, columns: dict[str, str], target: promethe
         .datasource(SOURCE)
         .unit("none")
         .no_value("none")
+        .show_header(show_header=True)
         .with_target(target.ref_id("A").format(PromQueryFormat.TABLE))
         .with_transformation(
             DataTransformerConfig("filterFieldsByName", options={"include": {"names": list(columns)}})
@@ -166,4 +152,43 @@ def rows(title: str, description: str, columns: dict[str, str], target: promethe
         )
         .height(9)
         .span(12)
+    )
+
+
+def matrix(
+    title: str,
+    description: str,
+    row: str,
+    column: str,
+    words: dict[str, tuple[str, str]],
+    target: prometheus.Dataquery,
+    address: str,
+) -> table.Panel:
+    """Return a table of coloured states, a label's values down and another's across.
+
+    ``words`` maps a value to its word and colour; ``address`` is where a click on a row leads.
+    """
+    mapping = ValueMap({value: ValueMappingResult(word, colour) for value, (word, colour) in words.items()})
+    corner = f"{row}\\{column}"
+    return (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit("none")
+        .no_value("none")
+        .show_header(show_header=True)
+        .mappings([mapping])
+        .with_target(target.ref_id("A").format(PromQueryFormat.TABLE))
+        .with_transformation(
+            DataTransformerConfig(
+                "groupingToMatrix", options={"rowField": row, "columnField": column, "valueField": "Value"}
+            )
+        )
+        .override_by_regexp(
+            "/^(?!.*\\\\)/", [DynamicConfigValue("custom.cellOptions", {"type": "color-background"})]
+        )
+        .override_by_name(corner, [DynamicConfigValue("links", [{"title": "Open", "url": address}])])
+        .height(9)
+        .span(24)
     )

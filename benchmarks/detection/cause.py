@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.detection.campaign import spread
+from benchmarks.detection.keeping import keep_and_spread
 from benchmarks.detection.material import Model, places
 from benchmarks.detection.service import DETECTORS, QUARTER, SPANS, baseline, place, span
 from benchmarks.detection.worlds import BESIDE, CAUSES
@@ -108,6 +108,11 @@ def follow(task: Task) -> Told:
     return Told(task, opened, last.cause, last.confidence, last.fired, opened_at, told)
 
 
+def answer(task: Task) -> dict[str, Any]:
+    """Return what :func:`follow` found, as JSON can hold it."""
+    return asdict(follow(task))
+
+
 def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None) -> list[dict[str, Any]]:
     """Return the confusion of causes and the shares of right, wrong, unknown and silent."""
     del pools
@@ -119,7 +124,12 @@ def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None
         for cause in (*CAUSES, *BESIDE)
         for number in range(runs if cause in CAUSES or cause == "quiet" else min(runs, RUNS_BESIDE))
     ]
-    told = spread(follow, tasks, workers, together=len(tasks) // (8 * len(where)))
+    together = len(tasks) // (8 * len(where))
+    answers = keep_and_spread("cause", answer, tasks, workers, together=together)
+    told = [
+        Told(**{**a, "task": task, "fired": tuple(a["fired"]), "all_causes": tuple(a["all_causes"])})
+        for task, a in zip(tasks, answers, strict=True)
+    ]
     return [
         figure("runs", len(told), f"runs, {runs} of each cause and of none in each of {len(where)} places"),
         *_summary("all places", told),

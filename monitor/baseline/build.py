@@ -20,6 +20,7 @@ from monitor.baseline.frozen import (
     Population,
     SuiteReference,
 )
+from monitor.baseline.newcomers import observations
 from monitor.baseline.window_profile import (
     cosine_rows,
     has_direction,
@@ -83,8 +84,9 @@ def build_baseline(
     edges = _score_edges(windows, direction)
     reference = None
     if corpus is not None and len(corpus.ids):
+        alone = observations(corpus.ids)
         populations["corpus"] = describe_population(
-            corpus.vectors, counting_half(corpus.ids), seed=seed + 1, normalise=normalise
+            corpus.vectors[alone], counting_half(corpus.ids)[alone], seed=seed + 1, normalise=normalise
         )
         # Every id was there, whatever its vector; only usable vectors can be compared again.
         kept = np.flatnonzero(has_direction(corpus.vectors))[:PERSISTENT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,8 @@ ALIKE = 10
 """Fewer documents than this say nothing of how alike they are."""
 FAR = 1e-3
 """Share of the baseline's own documents that lie farther from every cell than the others."""
+MOST_CHUNKS = 50
+"""Documents of a source, on average, up to which ids are taken to name pieces of one text and not folders of many."""
 _SOURCE = re.compile(r"(?P<source>.+?)(?:#|::).+|(?P<folder>.+)/\D{0,8}\d+", re.DOTALL)
 
 
@@ -30,6 +33,37 @@ def source_of(identifier: str) -> str | None:
     """
     match = _SOURCE.fullmatch(identifier)
     return None if match is None else match["source"] or match["folder"]
+
+
+def one_of_each_source(identifiers: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which documents ``(n,)`` stand for their source: the first of each, and every one that names none.
+
+    Pieces of one text lie together: 15 ordinary documents of eight pieces counted as 120 observations look like a
+    new topic. As one observation each they do not.
+
+    >>> one_of_each_source(["a#1", "b#1", "a#2", "lone"]).tolist()
+    [True, True, False, True]
+    """
+    met: set[str] = set()
+    first = np.ones(len(identifiers), dtype=np.bool_)
+    for row, source in enumerate(map(source_of, identifiers)):
+        if source is not None:
+            first[row] = source not in met
+            met.add(source)
+    return first
+
+
+def are_pieces(sources: int, documents: int) -> bool:
+    """Return whether so many sources of a sample name texts in pieces; a folder of a thousand texts is no source."""
+    return sources > 0 and documents <= MOST_CHUNKS * sources
+
+
+def observations(identifiers: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which documents of a baseline's sample ``(n,)`` its population is made of: one of each source."""
+    sources = {s for s in map(source_of, identifiers) if s is not None}
+    if not are_pieces(len(sources), len(identifiers)):
+        return np.ones(len(identifiers), dtype=np.bool_)
+    return one_of_each_source(identifiers)
 
 
 def describe_newcomers(baseline: Baseline, corpus: CorpusSample | None) -> Baseline:

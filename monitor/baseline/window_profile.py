@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
-from monitor.baseline.newcomers import profile_newcomers
+from monitor.baseline.newcomers import are_pieces, one_of_each_source, profile_newcomers
 from monitor.profile import Profile, counts_profile, merge, vectors_profile
 from monitor.records import CorpusSample, Direction, Ranking, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
@@ -91,8 +91,9 @@ def profile_corpus(
     """Return the profile of the index's sample and the hashes that later windows call known.
 
     Documents count as new when their hash is below the largest known one and not among the known: a sample of
-    the smallest hashes shows every newcomer in its range, and none twice. Fewer than ``least`` newcomers wait for
-    the next window, so that a trickle is tested as soon as it is a sample, and never the same document again.
+    the smallest hashes shows every newcomer in its range, and none twice. Where ids name sources, one document of each
+    stands for it, here as in the baseline. Fewer than ``least`` such newcomers wait for the next window, so that a
+    trickle is tested as soon as it is a sample, and never the same document again.
     """
     reference = baseline.corpus
     if reference is None:
@@ -120,7 +121,10 @@ def profile_corpus(
     )
     profile = merge(profile, Profile(baseline.basis, {}, {"corpus.moved": moved}))
     profile = merge(profile, profile_newcomers(baseline, corpus, since_baseline))
-    newcomers = int(np.count_nonzero(fresh))
+    tested = np.flatnonzero(fresh)
+    if are_pieces(len(reference.sources), len(reference.hashes)):
+        tested = tested[one_of_each_source([corpus.ids[i] for i in tested])]
+    newcomers = len(tested)
     if newcomers < least:
         return profile, seen
     if (
@@ -128,7 +132,7 @@ def profile_corpus(
     ):  # nothing to compare with; the stored vectors tell it too
         return merge(profile, counts_profile(baseline.basis, corpus__wrong_dimension=newcomers)), seen
     population = baseline.populations["corpus"]
-    sums = summarise_vectors(corpus.vectors[fresh], population.centroids, normalise=baseline.normalise)
+    sums = summarise_vectors(corpus.vectors[tested], population.centroids, normalise=baseline.normalise)
     profile = merge(profile, vectors_profile(baseline.basis, "corpus", sums))
     return profile, np.union1d(known, hashes[in_range])
 

@@ -13,7 +13,10 @@ from monitor.config.models import (
     BudgetConfig,
     CollectionConfig,
     Config,
+    DeliveryConfig,
+    LinksConfig,
     LogConfig,
+    MetricsConfig,
     RetentionConfig,
     SegmentsConfig,
     TracingConfig,
@@ -28,10 +31,13 @@ _SECRET_PLACES = ("database", "source", "index", "embedder", "notify", "token", 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "budget": BudgetConfig,
     "web": WebConfig,
+    "metrics": MetricsConfig,
     "log": LogConfig,
     "tracing": TracingConfig,
     "retention": RetentionConfig,
     "events": EventsConfig,
+    "delivery": DeliveryConfig,
+    "links": LinksConfig,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,18 +53,6 @@ class WebConfig(_Model):
         default=20.0, gt=0, description="Requests that one client address may make; probes are not counted."
     )
 
-    runbooks: str = Field(
-        default="",
-        description="Where your runbooks stand, such as https://wiki.example.com/runbooks; pages then link there.",
-    )
-
-    @field_validator("runbooks")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            raise ValueError("must be an http:// or https:// address")
-        return value
-
     @model_validator(mode="after")
     def _both_or_none(self) -> WebConfig:
         if (self.certificate_file is None) != (self.key_file is None):
@@ -85,11 +74,25 @@ class WebConfig(_Model):
         return host.strip("[]"), int(port)
 
 
+class MetricsConfig(_Model):
+    """What /metrics may grow to."""
+
+    max_series: int = Field(
+        default=50_000,
+        ge=1000,
+        description="Series exported at most; beyond it the least important ones are left out and counted.",
+    )
+
+
 class LogConfig(_Model):
     """The daemon's own log; read when the daemon starts."""
 
-    format: Literal["console", "json"] = "console"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = Field(
+        default="console", description="For people, or one JSON object per event and line."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important events that are logged."
+    )
 
 
 class TracingConfig(_Model):
@@ -121,6 +124,105 @@ class RetentionConfig(_Model):
     incidents: Duration = Field(
         default=timedelta(days=400), description="Resolved incidents, what was told of them, and events."
     )
+
+
+class NotifyConfig(BaseModel):
+    """One on-call hook: what it is called, what it is told, whether it pages; and the fields of its type."""
+
+    # The other keys are the notifier's own fields, and may be secrets: they are in no repr.
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(description="The plug-in: webhook, pagerduty, slack, email, apprise.")
+    name: str | None = Field(
+        default=None, description="What it is called in metrics and commands; its type if left out."
+    )
+    severities: tuple[Literal["warning", "critical"], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="What it is told of; both if left out, of a chat that cannot resolve only warning.",
+    )
+    collections: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Of which collections, their segments included; all if left out.",
+    )
+    pages: bool | None = Field(
+        default=None,
+        description="Whether it calls people at night; if left out, whether it is told of critical and is no chat.",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str | None) -> str | None:
+        if value is not None and not _NAME.fullmatch(value):
+            raise ValueError("a name has lower-case letters, digits, dot, dash, underscore; at most 63")
+        return value
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return self.name or self.type
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields of its type."""
+        return {"type": self.type, **(self.model_extra or {})}
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Leave the notifier's own fields out."""
+        return [("type", self.type), ("name", self.name), ("severities", self.severities)]
+
+
+class DeliveryConfig(_Model):
+    """How long and how often people are told."""
+
+    give_up_after: Duration = Field(
+        default=timedelta(hours=24), description="How long an undelivered message is tried; at least 24h."
+    )
+    reopen_within: Duration = Field(
+        default=timedelta(hours=1),
+        description="An incident that opens again so soon, with the same cause, goes on under the same key.",
+    )
+    openings: int = Field(
+        default=3,
+        ge=2,
+        le=100,
+        description="From that many openings under one key in a day on, a resolution waits reopen_within.",
+    )
+
+    @field_validator("give_up_after")
+    @classmethod
+    def _long(cls, value: timedelta) -> timedelta:
+        if not timedelta(hours=24) <= value <= timedelta(days=30):
+            raise ValueError("must be from 24h to 30d: a receiver may be away for a night")
+        return value
+
+    @field_validator("reopen_within")
+    @classmethod
+    def _short(cls, value: timedelta) -> timedelta:
+        if not timedelta(0) <= value <= timedelta(days=1):
+            raise ValueError("must be from 0s to 24h")
+        return value
+
+
+class LinksConfig(_Model):
+    """Where messages lead. {incident}, {collection} and {cause} are filled in."""
+
+    runbook: str = Field(
+        default="", description="Such as https://wiki.example.com/runbooks/DriftDetected#{cause}."
+    )
+    page: str = Field(
+        default="", description="The status page, such as https://driftmon.example.com/incidents/{incident}."
+    )
+
+    @field_validator("runbook", "page")
+    @classmethod
+    def _web(cls, value: str) -> str:
+        if value and (
+            not value.startswith(("https://", "http://")) or not value.isprintable() or " " in value
+        ):
+            raise ValueError("must be an https:// or http:// address")
+        return value
 
 
 class SegmentsConfig(_Model):
@@ -297,11 +399,16 @@ class Config(_Model):
         default=SecretStr("sqlite:///driftmon.db"),
         description="SQLAlchemy URL; postgresql+psycopg://… in production.",
     )
-    budget: BudgetConfig = BudgetConfig()
-    web: WebConfig = WebConfig()
-    log: LogConfig = LogConfig()
-    retention: RetentionConfig = RetentionConfig()
-    events: EventsConfig = EventsConfig()
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(), description="How often the whole deployment may cry wolf."
+    )
+    web: WebConfig = Field(default=WebConfig(), description="The HTTP server.")
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="The Prometheus metrics.")
+    log: LogConfig = Field(default=LogConfig(), description="The daemon's own log.")
+    retention: RetentionConfig = Field(
+        default=RetentionConfig(), description="How long the database keeps what."
+    )
+    events: EventsConfig = Field(default=EventsConfig(), description="What planned changes bring with them.")
     tracing: TracingConfig | None = Field(default=None, description="OpenTelemetry traces; none if left out.")
     workers: int | None = Field(
         default=None,
@@ -309,10 +416,18 @@ class Config(_Model):
         le=256,
         description="Windows worked at once; one per CPU of the quota if left out.",
     )
-    collections: dict[str, CollectionConfig] = Field(default_factory=dict)
-    notify: list[dict[str, Any]] = Field(
-        default_factory=list, repr=False, description="On-call hooks; none exist in this release."
+    collections: dict[str, CollectionConfig] = Field(
+        default_factory=dict, description="What is watched, by name; at least one."
     )
+    notify: list[NotifyConfig] = Field(
+        default_factory=list,
+        repr=False,
+        description="On-call hooks; where there is one, exactly one pages for critical incidents.",
+    )
+    delivery: DeliveryConfig = Field(
+        default_factory=DeliveryConfig, description="How long and how often people are told."
+    )
+    links: LinksConfig = Field(default_factory=LinksConfig, description="Where messages lead.")
 
     @field_validator("database")
     @classmethod

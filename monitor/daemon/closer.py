@@ -14,8 +14,9 @@ from monitor.baseline.codec import unpack
 from monitor.errors import BaselineError
 from monitor.explain import MovedCell, moved_cells, tell, tell_events
 from monitor.explain.events import KINDS, LOOKED_BACK
+from monitor.notifiers.notice import Links
 from monitor.profile import Profile
-from monitor.records import BaselineInfo, Event, Window
+from monitor.records import BaselineInfo, Event, Incident, Window
 from monitor.reference import spread_evenly
 from monitor.regions import QUIET_WINDOWS, Regions, look_closer
 from monitor.segments import with_parent
@@ -62,7 +63,7 @@ class Closer:
             "notes": [],
             "texts": texts,
             "timeline": timeline(past, windows, events, now)[:MOST_STEPS],
-            "runbook": _runbook(deployment),
+            "runbook": _runbook(deployment, incident),
         }
         if newest is None:
             return view
@@ -172,9 +173,8 @@ def _windows(info: BaselineInfo, length: timedelta) -> list[Window]:
     ]
 
 
-def _runbook(deployment: Deployment) -> dict[str, str]:
-    base = deployment.config.web.runbooks
-    return {
-        "name": f"docs/runbooks/{RUNBOOK}",
-        "href": f"{base.rstrip('/')}/{RUNBOOK}" if base else "",
-    }
+def _runbook(deployment: Deployment, incident: Incident) -> dict[str, str]:
+    template = deployment.config.links.runbook
+    links = Links(template, "")
+    href = links.fill(template, incident=incident.id, collection=incident.collection, cause=incident.cause)
+    return {"name": f"docs/runbooks/{RUNBOOK}", "href": href}

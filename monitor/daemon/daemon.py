@@ -22,6 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from monitor.daemon.collector import calm_collector
 from monitor.daemon.crew import Crew
 from monitor.daemon.desk import StoreDesk
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
@@ -31,9 +32,11 @@ from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
 from monitor.errors import DriftmonError, StoreError
 from monitor.metrics import Exporter
+from monitor.notifiers.notice import Links
 from monitor.records import Snapshot
 from monitor.store import Store
 from monitor.store.schema import require_current
+from monitor.telling import Damping, Patience
 from monitor.threads import worker_count
 from monitor.web import summarize
 from monitor.wiring import Deployment, slice_up, with_frozen_segments
@@ -69,6 +72,7 @@ class Daemon:
     stopwatch: Callable[[], float] = time.monotonic
     crew: Crew = field(init=False, repr=False)
     front: Front = field(init=False, repr=False)
+    dispatcher: Dispatcher = field(init=False, repr=False)
     _watch: FileWatch = field(init=False, repr=False)
     _tracing: Tracing = field(init=False, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -94,6 +98,7 @@ class Daemon:
         self._tracing = open_tracing(self.deployment.config.tracing)
         desk = StoreDesk(lambda: self.store, lambda: self.deployment, self.clock)
         self.front = Front(self.exporter.render, self.alive, self.ready, self.status, desk)
+        self.dispatcher = self._teller()
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
 
     @property
@@ -114,6 +119,7 @@ class Daemon:
             )
             try:
                 self._take_signals()
+                self.dispatcher.start()
                 scheduler.start()
                 job = scheduler.add_job(
                     self.tick,
@@ -147,7 +153,7 @@ class Daemon:
         for what, age in (("tick", now - self._ticked), ("look at the crew", now - self._noticed)):
             if age > limit:
                 return f"no {what} has ended for {age:.0f} s (limit {limit:.0f} s)"
-        return self.crew.lost()
+        return self.crew.lost() or self.dispatcher.hung()
 
     def ready(self) -> str | None:
         """Return why what this process shows is not true now, or None.
@@ -241,7 +247,27 @@ class Daemon:
         self.deployment = slice_up(deployment, kept) if kept else deployment
         self.store, self._tracing = store, tracing
         self._planner = Planner()
+        self._tell_anew()
         self.crew.graph, self.crew.places = self._graph(), self._places()
+
+    def _teller(self) -> Dispatcher:
+        config = self.deployment.config
+        return Dispatcher(
+            self.store,
+            self.deployment.routes,
+            Links(config.links.runbook, config.links.page),
+            Damping(config.delivery.reopen_within, config.delivery.openings),
+            Patience(config.delivery.give_up_after),
+            self.stopwatch,
+        )
+
+    def _tell_anew(self) -> None:
+        """Tell people by the new configuration; what the old one is sending just now ends by itself."""
+        running = self.dispatcher.running
+        self.dispatcher.stop()
+        self.dispatcher = self._teller()
+        if running:
+            self.dispatcher.start()
 
     def _graph(self) -> Graph:
         trace = self._tracing.tracer
@@ -259,6 +285,7 @@ class Daemon:
             config_read_at=self._config_read_at,
             in_work=self.crew.paces(),
         )
+        self.exporter.max_series = self.deployment.config.metrics.max_series
         self.exporter.publish(self._snapshot)
         self._shown = ended
         self._trouble = None
@@ -288,6 +315,7 @@ class Daemon:
     def _drain(self, scheduler: BackgroundScheduler) -> bool:
         log.info("stopping", deadline_seconds=DRAIN)
         self.stop()
+        self.dispatcher.stop()
         ending = threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}, daemon=True)
         started = time.monotonic()
         ending.start()
@@ -297,6 +325,7 @@ class Daemon:
         giving_back = threading.Thread(target=self.crew.release, daemon=True)
         giving_back.start()
         giving_back.join(RELEASE)
+        self.dispatcher.join()
         self.front.close()
         self._tracing.close()
         log.info("stopped", drained=drained)

@@ -23,6 +23,8 @@ class EraRecall:
         The least mean loss that counts.
     least : int
         Fewer judged queries than this are ``insufficient``.
+    standing : float
+        The largest share of changed stored vectors under which newcomers can be told.
 
     Notes
     -----
@@ -41,7 +43,6 @@ class EraRecall:
     effect_floor: float = 0.02
     least: int = 10
     standing: float = 0.05
-    """The largest share of changed stored vectors under which newcomers can be told."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.effect_floor < 1.0:

@@ -49,6 +49,8 @@ class OpenAIEmbedder:
         Asked for where the model can shorten its vectors.
     query_prefix, passage_prefix : str
         Put before each text as it stands.
+    normalize : bool
+        Whether vectors are brought to length 1, as production does it.
     batch_size : int
         Texts of one request.
     timeout : float

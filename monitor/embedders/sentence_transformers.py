@@ -43,10 +43,27 @@ _LOADING = threading.Lock()
 class SentenceTransformersEmbedder:
     """The model of production, from a folder or the Hugging Face hub: safetensors only, never remote code.
 
-    ``model`` is a folder, or a name on the hub, where a ``revision`` (commit) keeps a push to the hub from
-    looking like drift. A prompt is put before every text as it stands, an empty one puts nothing, and
-    ``null`` uses the prompt that the model itself names ``query`` or ``document``. Texts are cut at
-    ``max_length`` tokens.
+    Attributes
+    ----------
+    model : str
+        A folder, or a name on the hub.
+    query_prompt, passage_prompt : str or None
+        Put before every text as it stands; empty puts nothing, None takes the prompt that the model itself names
+        ``query`` or ``document``.
+    truncate_dim : int or None
+        Dimensions that are kept, of a model whose vectors can be shortened.
+    normalize : bool
+        Whether vectors are brought to length 1, as production does it.
+    batch_size : int
+        Texts that the model sees at once.
+    device : str
+        Where it runs, as torch names it.
+    local_files_only : bool
+        Never ask the hub: what is not there already is an error.
+    revision : str or None
+        The commit on the hub; it keeps a push to the hub from looking like drift.
+    max_length : int or None
+        Tokens at which texts are cut; the model's own limit if left out.
     """
 
     model: str

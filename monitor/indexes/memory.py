@@ -117,9 +117,15 @@ def from_arrays(
 class MemoryIndex:
     """An index over files of vectors, held in memory and read again when a file changes.
 
-    ``path`` is a file, a folder or a pattern. ``.npz`` holds ``ids`` and ``vectors``; ``.jsonl``,
-    ``.jsonl.gz`` and ``.parquet`` hold ``id_column`` and ``vector_column``. What is broken is left out and
-    counted.
+    Attributes
+    ----------
+    path : Path
+        A file, a folder or a pattern. What is broken in it is left out and counted.
+    metric : str
+        How production compares vectors.
+    id_column, vector_column : str
+        Where ids and vectors stand in ``.jsonl``, ``.jsonl.gz`` and ``.parquet``; ``.npz`` holds ``ids`` and
+        ``vectors``.
     """
 
     path: Path | str

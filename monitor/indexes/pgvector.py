@@ -42,11 +42,26 @@ OPERATOR_CLASSES = {"cosine": "cosine_ops", "dot": "ip_ops", "l2": "l2_ops"}
 class PgvectorIndex:
     """A column of type ``vector`` or ``halfvec`` in a table or view, read only.
 
-    A higher score is better: the cosine similarity, the inner product, or the negative distance under ``l2``.
-    ``id_column`` should be unique. The corpus sample reads the whole table unless it has the index
-    ``CREATE INDEX ON chunks (md5(id::text) COLLATE "C")``. ``timeout`` bounds connecting and each batch of queries;
-    ``ef_search`` (HNSW) and ``probes`` (IVFFlat) should be what production sets. HNSW gives at most ``ef_search``
-    answers (40 unless the server says otherwise), however many are asked for.
+    A higher score is better: the cosine similarity, the inner product, or the negative distance under ``l2``. The
+    corpus sample reads the whole table unless it has the index
+    ``CREATE INDEX ON chunks (md5(id::text) COLLATE "C")``.
+
+    Attributes
+    ----------
+    url : SecretStr
+        Database URL; shown nowhere.
+    table, schema : str
+        Table or view; the schema may be left to the database.
+    id_column, vector_column : str
+        Where ids, which should be unique, and vectors stand.
+    metric : str
+        How production compares vectors.
+    timeout : float
+        Seconds that connecting, or one batch of queries, may take.
+    ef_search : int or None
+        What production sets for HNSW, which gives at most so many answers (40 unless the server says otherwise).
+    probes : int or None
+        What production sets for IVFFlat.
     """
 
     url: SecretStr

@@ -47,7 +47,7 @@ class Span:
     @property
     def stride(self) -> int:
         """How many windows pass from one measurement to the next."""
-        return max(1, self.windows // 4)
+        return max(1, self.windows // 8)
 
     def due(self, window: Window) -> bool:
         """Return whether the span is measured in this window; every replica says the same."""

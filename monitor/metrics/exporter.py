@@ -18,11 +18,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from monitor import __version__
+from monitor.metrics.budget import MAX_SERIES, choose_dropped
 from monitor.metrics.names import METRICS, MetricInfo
 from monitor.records import State, WindowState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
@@ -32,6 +33,7 @@ LABEL_LENGTH = 192
 """A collection, a label and a segment of 63 characters each, and what stands between them."""
 # What still holds when nobody has published for long: all else would be a frozen picture of the past.
 _LASTING = {"driftmon_snapshot_timestamp_seconds", "driftmon_nonfinite_total", "driftmon_build_info"}
+_OF_COLLECTIONS = [info.name for info in METRICS if info.labels[:1] == ("collection",)]
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -39,10 +41,18 @@ class Exporter:
     """Holds the last published snapshot as metric families and renders them for a scraper.
 
     One thread publishes; any number of threads render. A snapshot that was published more than ``max_age``
-    seconds ago is withheld.
+    seconds ago is withheld. No snapshot has more than ``max_series`` series beside those of the process; what is
+    left out is counted (:mod:`monitor.metrics.budget`).
     """
 
-    def __init__(self, *, max_age: float = 900.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_age: float = 900.0,
+        max_series: int = MAX_SERIES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.max_series = max_series
         self._max_age = max_age
         self._clock = clock
         self._nonfinite = 0
@@ -64,6 +74,11 @@ class Exporter:
             page.put("driftmon_event_timestamp_seconds", moment.timestamp(), _name(name), _word(kind))
         for (notifier, result), count in snapshot.notifications.items():
             page.put("driftmon_notifications_total", count, _name(notifier), _word(result))
+        for notifier, backlog in snapshot.backlogs.items():
+            page.put("driftmon_outbox_pending", backlog.pending, _name(notifier))
+            page.put("driftmon_outbox_oldest_age_seconds", backlog.oldest_age, _name(notifier))
+            page.put("driftmon_outbox_dead", backlog.dead, _name(notifier))
+        page.put("driftmon_silences_active", snapshot.silences)
         page.put("driftmon_snapshot_timestamp_seconds", snapshot.at.timestamp())
         page.put("driftmon_config_last_reload_successful", snapshot.config_ok)
         if snapshot.config_read_at is not None:
@@ -74,6 +89,7 @@ class Exporter:
         page.put("driftmon_build_info", 1, __version__)
         self._nonfinite += page.withheld
         page.put("driftmon_nonfinite_total", self._nonfinite)
+        page.fit(self.max_series, {_name(s.collection) for s in snapshot.collections if _in_trouble(s)})
         # One assignment: a scrape sees the old snapshot or the new one, never a mixture.
         self._published = (self._clock(), tuple(page.families()))
 
@@ -116,6 +132,21 @@ class _Page:
             self.withheld += 1
             return
         self._samples[name].setdefault(labels, float(value))
+
+    def fit(self, limit: int, troubled: Collection[str]) -> None:
+        """Leave out what is beyond ``limit`` series, and say how many are shown and how many are not."""
+        self.put("driftmon_series_limit", limit)
+        self.put("driftmon_series_exported", 0)
+        self.put("driftmon_series_dropped", 0)
+        dropped = choose_dropped(self._samples, _OF_COLLECTIONS, troubled, limit)
+        for name in {name for name, _ in dropped}:
+            kept = self._samples[name].items()
+            self._samples[name] = {labels: v for labels, v in kept if (name, labels[0]) not in dropped}
+        for name, value in (
+            ("driftmon_series_exported", sum(len(family) for family in self._samples.values())),
+            ("driftmon_series_dropped", sum(dropped.values())),
+        ):
+            self._samples[name] = {(): float(value)}
 
     def families(self) -> Iterator[Metric]:
         """Yield a family for every metric that has a sample."""
@@ -196,6 +227,10 @@ def _put_incidents(page: _Page, collection: str, incidents: Iterable[Incident]) 
     # After the open ones: put() keeps the first, and an open incident may itself have cause "none".
     for severity in ("warning", "critical"):
         page.put("driftmon_incident_active", 0, collection, severity, "none")
+
+
+def _in_trouble(status: CollectionStatus) -> bool:
+    return any(incident.resolved_at is None for incident in status.incidents)
 
 
 def _log10(natural: float) -> float:

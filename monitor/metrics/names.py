@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from monitor.metrics.budget import WEIGHTS, Weight
 
 Kind = Literal["gauge", "counter", "info", "unknown"]
 
@@ -135,7 +138,31 @@ METRICS: tuple[MetricInfo, ...] = (
         "driftmon_notifications_total",
         "counter",
         ("notifier", "result"),
-        "Notifications by notifier and result.",
+        "Notifications by notifier and result: delivered, dead, silenced, superseded; and retried, failed attempts.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_pending",
+        "gauge",
+        ("notifier",),
+        "Notifications on their way; what a silence holds back is not counted.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_oldest_age_seconds",
+        "gauge",
+        ("notifier",),
+        "For how long the oldest notification should have been delivered; 0 where none is late.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_dead",
+        "gauge",
+        ("notifier",),
+        "Notifications given up: refused, or undelivered for too long; until they are replayed or dropped.",
+    ),
+    MetricInfo(
+        "driftmon_silences_active",
+        "gauge",
+        (),
+        "Silences that hold at this moment.",
     ),
     MetricInfo(
         "driftmon_snapshot_timestamp_seconds",
@@ -167,6 +194,24 @@ METRICS: tuple[MetricInfo, ...] = (
         (),
         "NaN and infinite values withheld from the exposition, counted once per snapshot.",
     ),
+    MetricInfo(
+        "driftmon_series_exported",
+        "gauge",
+        (),
+        "Series of the exported snapshot, these three included and those of the process not.",
+    ),
+    MetricInfo(
+        "driftmon_series_dropped",
+        "gauge",
+        (),
+        "Series that the snapshot was left without, because there would have been more than the limit.",
+    ),
+    MetricInfo(
+        "driftmon_series_limit",
+        "gauge",
+        (),
+        "How many series a snapshot may have: metrics.max_series.",
+    ),
     MetricInfo("driftmon_build_info", "info", ("version",), "The running release."),
 )
 
@@ -177,12 +222,35 @@ Every replica exports the same snapshot of the store at `/metrics`, as Prometheu
 whichever the scraper asks for. The snapshot is read once per tick and never during a scrape. A series whose
 collection, reading or incident is gone is gone from the next snapshot. When no snapshot has come for 15
 minutes, only `driftmon_snapshot_timestamp_seconds`, `driftmon_nonfinite_total` and `driftmon_build_info` are
-left: an old reading is never shown as a present one. NaN and infinity are never exported. The usual
-`process_*` and `python_info` series stand beside these.
+left: an old reading is never shown as a present one. NaN and infinity are never exported. Only
+`driftmon_windows_in_work`, `driftmon_config_last_reload_successful`, its timestamp, `driftmon_nonfinite_total` and
+`driftmon_build_info` are the process' own, and the usual `process_*` and `python_info` beside them.
 
 Label values are configured names, cut to 192 characters and without control characters; a detector, signal,
 cause or result that is not a plain word is exported as `other`. Query texts, document ids and model output
 are never label values. This page is `monitor.metrics.catalogue()`; names and labels are API.
+"""
+_BUDGET = """\
+## Series budget
+
+A collection, or a segment, with R streams (detector × signal, spans of several windows included), S signals and I
+open incidents exports at most
+
+    7 R + S + I + 20
+
+series: seven for each stream, the four kinds of event among the twenty. With every default detector, an index, a
+suite and three spans R is 27 and S at most 9: up to 218 series. A segment watches only the questions, the scores,
+the answers and the feedback of its slice, R = 15 and S = 4 by default: up to 129. Beside them stand some thirty of the
+daemon. `metrics: {max_series: 50000}` in `driftmon.yaml` is the most that a replica exports; the limit holds
+without exception for what belongs to collections. What is beyond it is left out in this order, and
+`driftmon_series_dropped` says how many series that were:
+
+{order}
+
+Within each step segments go before whole collections, those without an open incident before those with one, and
+the last in the order of names first; a family of a collection goes as a whole. What belongs to no collection never
+goes. `driftmon_series_exported` is what is left. The alert
+[SeriesDropped](runbooks/SeriesDropped.md) tells of it.
 """
 
 
@@ -192,4 +260,17 @@ def catalogue() -> str:
         f"| `{info.name}` | {info.kind} | {', '.join(f'`{label}`' for label in info.labels)} | {info.help} |"
         for info in METRICS
     )
-    return "\n".join([_HEAD, "| metric | type | labels | meaning |", "|---|---|---|---|", *rows, ""])
+    table = [_HEAD, "| metric | type | labels | meaning |", "|---|---|---|---|", *rows, ""]
+    return "\n".join([*table, _BUDGET.replace("{order}", "\n".join(_dropping_order()))])
+
+
+def _dropping_order() -> Iterator[str]:
+    words = {
+        "detail": "details of a dashboard",
+        "course": "the course of the evidence and its thresholds",
+        "stream": "what alerts on a single detector rest on",
+        "state": "all else that belongs to a collection: its state, windows, incidents and baseline",
+    }
+    for number, weight in enumerate(get_args(Weight), 1):
+        families = sorted(f"`{name}`" for name, each in WEIGHTS.items() if each == weight)
+        yield f"{number}. {words[weight]}" + (f": {', '.join(families)}" if families else "")

@@ -86,13 +86,6 @@ def graces(engine: Engine, at: datetime) -> list[Event]:
         return [_event(row) for row in connection.execute(query.order_by(EventRow.at))]
 
 
-def events_before(
-    connection: Connection, collections: Sequence[str], since: datetime, until: datetime
-) -> list[Event]:
-    """Return what was told of collections inside a span, newest first: for what is written in the same moment."""
-    return _between(connection, collections, since, until, 20)
-
-
 def drop_events(connection: Connection, collection: str, before: datetime) -> int:
     """Drop a batch of a collection's old events, and of those that speak of all."""
     old = select(EventRow.id).where(EventRow.collection.in_([collection, ""]), EventRow.at < before)

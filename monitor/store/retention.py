@@ -94,6 +94,7 @@ class Retained:
     incidents: int = 0
     messages: int = 0
     events: int = 0
+    silences: int = 0
     damaged: int = 0
     """Windows that stay as they are, because their profile cannot be read."""
     more: bool = False
@@ -228,6 +229,7 @@ STEPS = (
     _Step("parked", "parked", DAY, _drop(disposal.drop_parked), settled=False),
     _Step("incidents", "incidents", DAY, _drop(disposal.drop_incidents), settled=False),
     _Step("events", "incidents", DAY, _drop(disposal.drop_events), settled=False),
+    _Step("silences", "incidents", DAY, _drop(disposal.drop_silences), settled=False),
     _Step("rejected", "rejected", HOUR, _drop(disposal.empty_rejected)),
     _Step("profiles", "profiles", DAY, _drop(disposal.drop_profiles)),
     # Days before hours: a long past is rolled up in one go.

@@ -10,9 +10,13 @@ from monitor.baseline.newcomers import (
     describe_newcomers,
     likeness,
     nearest_cells,
+    observations,
+    one_of_each_source,
     profile_newcomers,
     source_of,
 )
+from monitor.baseline.window_profile import profile_corpus
+from monitor.detectors.centroid_distance import CentroidDistance
 from monitor.records import CorpusSample
 from monitor.stats.sampling import hash_ids
 from tests.core_fakes import world
@@ -110,3 +114,62 @@ def test_without_an_index_nothing_is_described() -> None:
     assert describe_newcomers(bare, None) is bare
     corpus = world.make_corpus()
     assert profile_newcomers(replace(bare, corpus=None), corpus, np.ones(400, dtype=bool)).counts == {}
+
+
+def test_the_first_of_each_source_stands_for_it() -> None:
+    ids = ["a#1", "lone", "b#1", "a#2", "b#2", "lone too"]
+    assert one_of_each_source(ids).tolist() == [True, True, True, False, False, True]
+    assert observations(ids).tolist() == one_of_each_source(ids).tolist()
+
+
+def test_a_folder_of_many_texts_is_no_source() -> None:
+    ids = [f"{folder}/{i}" for folder in ("manual", "tickets") for i in range(200)]
+    assert observations(ids).all()
+
+
+PIECES, TEXTS, INGESTS = 8, 40, 60
+
+
+def in_pieces(rng: np.random.Generator, name: str, texts: int) -> CorpusSample:
+    """Texts in eight pieces each, which lie close together."""
+    whole = np.repeat(world.draw(rng, texts), PIECES, axis=0)
+    vectors = world.unit(whole + rng.normal(scale=0.02, size=whole.shape)).astype(np.float32)
+    ids = np.array([f"{name}{i}#{piece}" for i in range(texts) for piece in range(PIECES)])
+    order = np.argsort(hash_ids(ids.tolist()), kind="stable")
+    return CorpusSample(tuple(ids[order].tolist()), vectors[order], len(ids))
+
+
+def test_ordinary_texts_that_come_in_pieces_are_no_new_topic() -> None:
+    rng = np.random.default_rng(11)
+    old = in_pieces(rng, "old", 1500)
+    baseline = world.build(world.quiet_windows(4, 80), corpus=old)[0]
+    baseline = describe_newcomers(baseline, old)
+    assert baseline.corpus is not None
+    assert baseline.populations["corpus"].n == 1500
+    detector = CentroidDistance(signal="corpus")
+    p_values, as_pieces = [], []
+    for number in range(INGESTS):
+        new = in_pieces(rng, f"new{number}-", TEXTS)
+        profile, _ = profile_corpus(baseline, new, baseline.corpus.hashes)
+        assert profile.count("corpus.n") == TEXTS
+        p_values.append(detector.measure(baseline, profile).p_value)
+        # The control: the same documents under ids that name no source, each an observation of its own.
+        unnamed = replace(new, ids=tuple(i.replace("#", "-") for i in new.ids))
+        profile, _ = profile_corpus(baseline, unnamed, baseline.corpus.hashes)
+        assert profile.count("corpus.n") == TEXTS * PIECES
+        as_pieces.append(detector.measure(baseline, profile).p_value)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+    assert np.mean(np.array(as_pieces) < 0.05) >= 0.5
+
+
+def test_a_new_topic_that_comes_in_pieces_is_found() -> None:
+    rng = np.random.default_rng(12)
+    old = in_pieces(rng, "old", 1500)
+    baseline = describe_newcomers(world.build(world.quiet_windows(4, 80), corpus=old)[0], old)
+    assert baseline.corpus is not None
+    new = in_pieces(rng, "new", TEXTS)
+    turned = replace(new, vectors=(new.vectors @ world.random_turn()).astype(np.float32))
+    profile, _ = profile_corpus(baseline, turned, baseline.corpus.hashes)
+    p = CentroidDistance(signal="corpus").measure(baseline, profile).p_value
+    assert p is not None
+    assert p < 1e-6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -410,3 +411,39 @@ def test_a_second_daemon_on_the_file_is_refused(make: Make) -> None:
     bench = make("docs")
     with bench.store.exclusive(), pytest.raises(StoreError, match="in use by another driftmon daemon"):
         bench.daemon.run()
+
+
+def _shared(daemon: Daemon) -> list[str]:
+    """The exposition without what a process says of itself."""
+    own = ("driftmon_windows_in_work", "driftmon_nonfinite_total", "driftmon_config_last_reload")
+    return [
+        line
+        for line in _metrics(daemon).splitlines()
+        if line.startswith("driftmon_") and not line.startswith(own)
+    ]
+
+
+def test_a_replica_that_did_none_of_the_work_exports_the_same_snapshot(make: Make) -> None:
+    bench = make("docs", "wiki")
+    bench.pass_windows(3)
+    bench.tick()
+    other = Daemon(bench.daemon.deployment, bench.store, clock=lambda: bench.now)
+    other._publish()
+    assert len(_shared(bench.daemon)) > 50
+    assert _shared(other) == _shared(bench.daemon)
+
+
+def test_the_series_budget_is_the_configurations(make: Make) -> None:
+    bench = make("docs")
+    bench.pass_windows(1)
+    bench.tick()
+    assert "driftmon_series_limit 50000.0" in _metrics(bench.daemon)
+    deployment = bench.daemon.deployment
+    metrics = deployment.config.metrics.model_copy(update={"max_series": 30})
+    config = deployment.config.model_copy(update={"metrics": metrics})
+    bench.daemon.deployment = replace(deployment, config=config)
+    bench.tick()
+    text = _metrics(bench.daemon)
+    assert "driftmon_series_limit 30.0" in text
+    assert "driftmon_series_dropped 0.0" not in text
+    assert len([line for line in text.splitlines() if line.startswith("driftmon_")]) <= 30

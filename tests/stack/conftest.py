@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import socket
 import subprocess
@@ -34,6 +35,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "driftmon.rules.yaml"
 REPLICAS = 2
+AWAITED = """\
+# TYPE driftmon_outbox_pending gauge
+driftmon_outbox_pending{notifier="hook"} 1.0
+# TYPE driftmon_outbox_oldest_age_seconds gauge
+driftmon_outbox_oldest_age_seconds{notifier="hook"} 30.0
+# TYPE driftmon_outbox_dead gauge
+driftmon_outbox_dead{notifier="hook"} 0.0
+# TYPE driftmon_silences_active gauge
+driftmon_silences_active 0.0
+# TYPE driftmon_event_timestamp_seconds gauge
+driftmon_event_timestamp_seconds{collection="docs",kind="model_push"} 1767225600.0
+driftmon_event_timestamp_seconds{collection="docs",kind="deploy"} 1767225000.0
+"""
+"""What outbox and events export: written by hand for as long as the snapshot of these tests has none of it."""
 Sample = dict[str, Any]
 
 
@@ -59,6 +74,7 @@ def make_snapshot(
             ),
             Reading("era_recall", "suite", 0.75, 50, log_p=-3, effect_floor=0.02, effect=0.25, harmful=True),
             Reading("canary", "canary", 0.5, 64, threshold=1e-3, harmful=True),
+            Reading("feedback", "feedback", 0.0, 3, status="insufficient"),
         ),
         evidence=(
             stream("centroid_distance.queries", 20),
@@ -156,10 +172,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+def with_awaited(body: bytes) -> bytes:
+    """The exposition with what it lacks of `AWAITED`."""
+    text = body.decode().removesuffix("# EOF\n")
+    for family in re.split(r"(?m)^(?=# TYPE )", AWAITED):
+        if family and family.split()[2] + "{" not in text and f"\n{family.split()[2]} " not in text:
+            text += family
+    return f"{text}# EOF\n".encode() if body.endswith(b"# EOF\n") else text.encode()
+
+
 def start_replica(exporter: Exporter) -> Server:
-    app = create_app(
-        metrics=exporter.render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None)
-    )
+    def render(accept: str = "") -> tuple[bytes, str]:
+        body, content_type = exporter.render(accept)
+        return with_awaited(body), content_type
+
+    app = create_app(metrics=render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None))
     return serve(app, "127.0.0.1", 0)
 
 

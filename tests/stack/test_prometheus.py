@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from deploy.mixin.build import GROUPS
+from deploy.mixin.recording import RECORDING
+from deploy.mixin.values import Alert
 from monitor.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -60,6 +65,7 @@ def test_a_model_push_fires_each_of_its_alerts_once_for_both_replicas(stack: Sta
     samples = stack.wait(FIRING, lambda samples: alerts(samples) == expected)
     (drift,) = (s["metric"] for s in samples if s["metric"]["alertname"] == "DriftDetected")
     assert (drift["severity"], drift["cause"]) == ("critical", "model_query_side")
+    assert (drift["cause_group"], drift["family"]) == ("model", "docs")
     assert not {"instance", "pod"} & {label for sample in samples for label in sample["metric"]}
 
 
@@ -72,9 +78,32 @@ def test_the_alerts_resolve_when_the_incident_does(mended: Stack) -> None:
 
 
 def test_every_recording_rule_gives_one_series_for_both_replicas(stack: Stack) -> None:
-    names = {s["metric"]["__name__"] for s in stack.query('{__name__=~"collection.*:driftmon.*"}')}
-    assert len(names) == 8
+    names = {s["metric"]["__name__"] for s in stack.query('{__name__=~".+:driftmon.*"}')}
+    assert names == {rule.name for rule in RECORDING.rules}
     for name in names:
         samples = stack.query(name)
         assert len(samples) == len({tuple(sorted(s["metric"].items())) for s in samples})
         assert all("instance" not in sample["metric"] for sample in samples)
+
+
+def test_prometheus_evaluates_every_rule_without_a_complaint(stack: Stack) -> None:
+    def answer() -> list[dict[str, str]]:
+        body = httpx.get(f"{stack.url}/api/v1/rules", timeout=5, trust_env=False).json()
+        return [rule for group in body["data"]["groups"] for rule in group["rules"]]
+
+    stack.wait(FIRING, bool)
+    assert len(answer()) == sum(len(group.rules) for group in GROUPS)
+    assert {(rule["health"], rule.get("lastError", "")) for rule in answer()} == {("ok", "")}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for group in GROUPS for rule in group.rules if isinstance(rule, Alert)],
+    ids=lambda rule: f"{rule.name}-{rule.anchor or rule.severity}",
+)
+def test_everything_that_an_alert_looks_at_is_there(stack: Stack, rule: Alert) -> None:
+    stack.query(rule.expr)
+    named = set(re.findall(r"(?:\w+:)?\bdriftmon_\w+(?::\w+)?", rule.expr))
+    for name in named:
+        assert stack.query(name), name
+    assert named or rule.name == "Watchdog"

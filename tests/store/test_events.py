@@ -63,14 +63,3 @@ def test_old_events_go_with_the_incidents_they_stood_beside(store: Store, docs: 
     assert store.retain("docs", Retention(), NOON + HOUR).events == 2
     kept = store.events(None, NOON - timedelta(days=900), NOON + HOUR)
     assert {event.key for event in kept} == {"young", "young-all", "other"}
-
-
-def test_what_is_told_of_an_incident_names_the_events_before_it(store: Store, docs: Docs) -> None:
-    store.add_event(replace(PUSH, at=NOON - timedelta(minutes=12)))
-    store.add_event(replace(PUSH, key="long ago", at=NOON - timedelta(days=3)))
-    docs.plan(1)
-    docs.work(**docs.drift("canary.canary"))
-    (payload,) = docs.query("SELECT payload FROM outbox")
-    text = payload if isinstance(payload, str) else str(payload)
-    assert "run-7" in text
-    assert "long ago" not in text

@@ -149,12 +149,24 @@ def test_an_incident_from_opening_to_resolution(store: Store, docs: Docs) -> Non
         "severity": "critical",
         "cause": "model",
         "causes": [],
+        "confidence": 0.9,
+        "readings": [
+            {
+                "detector": "canary",
+                "signal": "canary",
+                "value": 0.0,
+                "n": 64,
+                "log_p": None,
+                "effect": None,
+                "effect_floor": 0.0,
+                "threshold": 1e-4,
+            },
+        ],
         "fired": [A, B],
         "opened_at": "2026-03-02T13:00:00+00:00",
         "updated_at": "2026-03-02T17:00:00+00:00",
         "resolved_at": "2026-03-02T17:00:00+00:00",
         "window": {"start": "2026-03-02T16:00:00+00:00", "end": "2026-03-02T17:00:00+00:00"},
-        "events": [],
     }
 
 
