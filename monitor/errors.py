@@ -27,6 +27,10 @@ class EdgeError(DriftmonError):
     exit_code = 3
 
 
+class UnsentError(EdgeError):
+    """A system outside this process could not be reached: it has received nothing."""
+
+
 class EdgeTimeoutError(EdgeError):
     """A system outside this process did not answer in its time."""
 

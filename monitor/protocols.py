@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from monitor.messages import Message, Receipt
 from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, Sample, VectorArray
 
 if TYPE_CHECKING:
@@ -61,6 +62,24 @@ class Index(Protocol):
 
     def sample(self, n: int) -> CorpusSample:
         """Return the bottom-n sample of the corpus by hash of the document id; raises `EdgeError`."""
+
+
+@runtime_checkable
+class Notifier(Protocol):
+    """Tells people. A repetition of a message and a later message of its key must not make a second incident.
+
+    Two attributes say what it is good for, both False if it lacks them: ``chat`` (True: it reaches nobody at night, so
+    it cannot page) and ``endless`` (True: it cannot resolve what it has opened, so it is told of nothing that pages).
+    """
+
+    def send(self, message: Message) -> Receipt:
+        """Send it once, within the notifier's own time-out, and say what became of it.
+
+        Whether to try again is part of the answer; an `EdgeError` means yes. No secret is in either.
+        """
+
+    def describe(self) -> str:
+        """Connect, tell nobody, and say in one line what was found, without secrets; raises `EdgeError`."""
 
 
 @runtime_checkable

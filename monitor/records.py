@@ -346,12 +346,23 @@ class CollectionStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What of a notifier's deliveries waits, how long the oldest has been late in seconds, and how many are dead."""
+
+    pending: int = 0
+    oldest_age: float = 0.0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that is exported, read once per tick off the scrape path."""
 
     at: datetime
     collections: tuple[CollectionStatus, ...]
     notifications: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    backlogs: Mapping[str, Backlog] = field(default_factory=dict)
+    silences: int = 0
     config_ok: bool = True
     config_read_at: datetime | None = None
     in_work: Mapping[str, int] = field(default_factory=dict)

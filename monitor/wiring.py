@@ -15,10 +15,12 @@ from monitor.judge.spans import Span
 from monitor.pipeline import Collection
 from monitor.plugins import available, build, build_named, takes
 from monitor.protocols import Detector, Embedder, Index, LogSource
+from monitor.routing import wire_routes
 from monitor.segments import family_order, parent_of
 from monitor.slicing import Frozen, check_labels, frozen_in, segment_settings, slice_collection
 from monitor.sources.suite import load_suite
 from monitor.store import Retention, Store
+from monitor.telling import Route
 
 DEFAULT_DETECTORS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("data_quality", {}),
@@ -67,6 +69,8 @@ class Deployment:
     """Values that must be shown nowhere."""
     frozen: Mapping[str, Frozen] = field(default_factory=dict)
     """The segments that the baselines in use name, by collection; only where the configuration leaves it to them."""
+    routes: tuple[Route, ...] = ()
+    """Who is told of what."""
 
     def families(self) -> list[str]:
         """Return the names of all collections, each followed by its segments."""
@@ -81,12 +85,6 @@ def wire(config: Config, base: Path) -> Deployment:
     ConfigError
         With the dotted path of what is wrong. Nothing is connected yet: `driftmon check` does that.
     """
-    if config.notify:
-        # Silence where someone expects a page would be the worst answer.
-        raise ConfigError(
-            "notify: this release has no on-call hooks of its own; leave it out and alert by the rules in "
-            "deploy/prometheus through Alertmanager"
-        )
     collections = {
         name: wire_collection(name, settings, base, f"collections.{name}")
         for name, settings in config.collections.items()
@@ -95,7 +93,8 @@ def wire(config: Config, base: Path) -> Deployment:
         retention = Retention(**dict(config.retention))
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return slice_up(Deployment(config, collections, share_budget(config, collections), retention), {})
+    thresholds, routes = share_budget(config, collections), wire_routes(config)
+    return slice_up(Deployment(config, collections, thresholds, retention, routes=routes), {})
 
 
 def slice_up(deployment: Deployment, frozen: Mapping[str, Frozen]) -> Deployment:

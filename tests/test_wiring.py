@@ -229,10 +229,13 @@ def test_absolute_paths_stay_where_they_are(base: Path) -> None:
     assert collection.embedder.model == "a/b"  # type: ignore[union-attr]
 
 
-def test_a_hook_that_nothing_would_call_is_refused(base: Path) -> None:
-    data = {"collections": {"docs": {"source": SOURCE}}, "notify": [{"type": "webhook"}]}
-    with pytest.raises(ConfigError, match="notify: this release has no on-call hooks"):
-        wire(parse_config(data, base / "driftmon.yaml"), base)
+def test_a_hook_becomes_a_route(base: Path) -> None:
+    data = {
+        "collections": {"docs": {"source": SOURCE}},
+        "notify": [{"type": "webhook", "url": "https://hooks.example.com/driftmon"}],
+    }
+    (route,) = wire(parse_config(data, base / "driftmon.yaml"), base).routes
+    assert (route.name, route.pages, sorted(route.severities)) == ("webhook", True, ["critical", "warning"])
 
 
 def test_retention_has_the_store_s_own_defaults() -> None:

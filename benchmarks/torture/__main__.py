@@ -20,6 +20,7 @@ PARTS = (
     "outages",
     "replicas",
     "pooler",
+    "delivery",
     "clocks",
     "disk",
     "ending",

@@ -21,6 +21,18 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("outbox", sa.Column("fact_id", sa.BigInteger(), nullable=True))
     op.add_column("outbox", sa.Column("result", sa.Text(), nullable=True))
+    op.add_column("outbox", sa.Column("thread", sa.Text(), nullable=True))
+    op.add_column("outbox", sa.Column("lease_until", TIME, nullable=True))
+    op.add_column("outbox", sa.Column("first_attempt_at", TIME, nullable=True))
+    op.add_column("outbox", sa.Column("in_doubt", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index("ix_outbox_thread", "outbox", ["thread"])
+    op.create_table(
+        "notification_counts",
+        sa.Column("notifier", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("notifier", "result", name="pk_notification_counts"),
+    )
     op.create_index("uq_outbox_fact_id_notifier", "outbox", ["fact_id", "notifier"], unique=True)
     op.add_column("incidents", sa.Column("acknowledged_at", TIME, nullable=True))
     op.add_column("incidents", sa.Column("acknowledged_by", sa.Text(), nullable=True))
@@ -63,6 +75,10 @@ def downgrade() -> None:
     op.drop_table("events")
     # Deliveries are rows of their own; the release before would take them for facts.
     op.execute("DELETE FROM outbox WHERE fact_id IS NOT NULL")
+    op.drop_table("notification_counts")
+    op.drop_index("ix_outbox_thread", "outbox")
+    for column in ("in_doubt", "first_attempt_at", "lease_until", "thread"):
+        op.drop_column("outbox", column)
     op.drop_index("uq_outbox_fact_id_notifier", "outbox")
     op.drop_column("outbox", "result")
     op.drop_column("outbox", "fact_id")

@@ -10,7 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli import audit, baselines, database, demonstration, explanation, setup, windows
+from monitor.cli import (
+    audit,
+    baselines,
+    database,
+    demonstration,
+    explanation,
+    hooks,
+    outbox,
+    setup,
+    silences,
+    windows,
+)
 from monitor.cli.entry import INTERRUPTED
 from monitor.cli.show import harmless
 from monitor.errors import DriftmonError
@@ -29,6 +40,10 @@ app = typer.Typer(
 )
 app.add_typer(baselines.app, name="baseline")
 app.add_typer(database.app, name="db")
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(silences.app, name="silence")
+app.add_typer(hooks.app, name="notify")
+app.command("acknowledge")(silences.acknowledge)
 app.command("init")(setup.init)
 app.command("check")(setup.check)
 app.command("evaluate")(windows.evaluate)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.config import SegmentsConfig
     from monitor.pipeline import Collection
     from monitor.records import Record, Rejection
+    from monitor.telling import Route
 
 _LOOKED_AT = 200
 _SHOWN = 8
@@ -38,6 +39,10 @@ budget:                                # one false-alarm budget for all collecti
 
 web:
   listen: 127.0.0.1:9464               # /metrics, /-/healthy, /-/ready and the status page
+
+# notify:                              # on-call hooks; exactly one of them pages for critical incidents
+#   - {type: pagerduty, routing_key: "${PAGERDUTY_KEY}"}   # or webhook, email
+#   - {type: slack, url: "${SLACK_URL}"}                   # a chat never pages
 
 collections:
   # This one works as it stands: three days of a real log lie in driftmon-example/. Point it at your own:
@@ -112,6 +117,7 @@ def check(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     for name, collection in deployment.collections.items():
         if parent_of(name) is None:  # a segment has no edges of its own
             findings.extend(_check_collection(name, collection, deployment.config.collections[name].segments))
+    findings.extend(_check_hook(route) for route in deployment.routes)
     if as_json:
         print_json({"ok": all(f.ok for f in findings), "findings": [_finding_dict(f) for f in findings]})
     else:
@@ -144,6 +150,15 @@ def _check_store(url: str) -> Finding:
     return Finding(
         "driftmon", "database", ok=embedded, text=f"reachable; schema {now or 'none'} of {head}: {mend}"
     )
+
+
+def _check_hook(route: Route) -> Finding:
+    """Connect to an on-call hook; nobody is told anything."""
+    told = " and ".join(sorted(route.severities)) + (", pages" if route.pages else "")
+    try:
+        return Finding("notify", route.name, ok=True, text=f"{route.notifier.describe()} ({told})")
+    except DriftmonError as error:
+        return Finding("notify", route.name, ok=False, text=str(error))
 
 
 def _check_collection(

@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_WORDS = ("PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "URL", "DSN", "DATABASE", "AUTH")
 _SHORT = 6
 """A shorter value is no secret: replacing every "db" or "5432" in a log would only make it unreadable."""
-FROM_FILES = ("database", "url")
+FROM_FILES = ("database", "url", "routing_key", "bearer", "hmac_key", "password")
 """Keys that may be written as ``KEY_file``: the path of a file whose first line is the value."""
 
 

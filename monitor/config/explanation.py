@@ -13,6 +13,8 @@ from monitor.config.models import (
     BudgetConfig,
     CollectionConfig,
     Config,
+    DeliveryConfig,
+    LinksConfig,
     LogConfig,
     MetricsConfig,
     RetentionConfig,
@@ -32,6 +34,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogConfig,
     "tracing": TracingConfig,
     "retention": RetentionConfig,
+    "delivery": DeliveryConfig,
+    "links": LinksConfig,
 }
 
 

@@ -21,6 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.daemon.collector import calm_collector
 from monitor.daemon.crew import Crew
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
@@ -30,9 +31,11 @@ from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
 from monitor.errors import DriftmonError, StoreError
 from monitor.metrics import Exporter
+from monitor.notifiers.notice import Links
 from monitor.records import Snapshot
 from monitor.store import Store
 from monitor.store.schema import require_current
+from monitor.telling import Damping, Patience
 from monitor.threads import worker_count
 from monitor.web import summarize
 from monitor.wiring import Deployment, slice_up, with_frozen_segments
@@ -68,6 +71,7 @@ class Daemon:
     stopwatch: Callable[[], float] = time.monotonic
     crew: Crew = field(init=False, repr=False)
     front: Front = field(init=False, repr=False)
+    dispatcher: Dispatcher = field(init=False, repr=False)
     _watch: FileWatch = field(init=False, repr=False)
     _tracing: Tracing = field(init=False, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -92,6 +96,7 @@ class Daemon:
         self._watch = FileWatch(self.deployment.files)
         self._tracing = open_tracing(self.deployment.config.tracing)
         self.front = Front(self.exporter.render, self.alive, self.ready, self.status)
+        self.dispatcher = self._teller()
         self.crew = Crew(self._graph(), self.worker, self._places(), stopwatch=self.stopwatch)
 
     @property
@@ -112,6 +117,7 @@ class Daemon:
             )
             try:
                 self._take_signals()
+                self.dispatcher.start()
                 scheduler.start()
                 job = scheduler.add_job(
                     self.tick,
@@ -145,7 +151,7 @@ class Daemon:
         for what, age in (("tick", now - self._ticked), ("look at the crew", now - self._noticed)):
             if age > limit:
                 return f"no {what} has ended for {age:.0f} s (limit {limit:.0f} s)"
-        return self.crew.lost()
+        return self.crew.lost() or self.dispatcher.hung()
 
     def ready(self) -> str | None:
         """Return why what this process shows is not true now, or None.
@@ -239,7 +245,27 @@ class Daemon:
         self.deployment = slice_up(deployment, kept) if kept else deployment
         self.store, self._tracing = store, tracing
         self._planner = Planner()
+        self._tell_anew()
         self.crew.graph, self.crew.places = self._graph(), self._places()
+
+    def _teller(self) -> Dispatcher:
+        config = self.deployment.config
+        return Dispatcher(
+            self.store,
+            self.deployment.routes,
+            Links(config.links.runbook, config.links.page),
+            Damping(config.delivery.reopen_within, config.delivery.openings),
+            Patience(config.delivery.give_up_after),
+            self.stopwatch,
+        )
+
+    def _tell_anew(self) -> None:
+        """Tell people by the new configuration; what the old one is sending just now ends by itself."""
+        running = self.dispatcher.running
+        self.dispatcher.stop()
+        self.dispatcher = self._teller()
+        if running:
+            self.dispatcher.start()
 
     def _graph(self) -> Graph:
         trace = self._tracing.tracer
@@ -287,6 +313,7 @@ class Daemon:
     def _drain(self, scheduler: BackgroundScheduler) -> bool:
         log.info("stopping", deadline_seconds=DRAIN)
         self.stop()
+        self.dispatcher.stop()
         ending = threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}, daemon=True)
         started = time.monotonic()
         ending.start()
@@ -296,6 +323,7 @@ class Daemon:
         giving_back = threading.Thread(target=self.crew.release, daemon=True)
         giving_back.start()
         giving_back.join(RELEASE)
+        self.dispatcher.join()
         self.front.close()
         self._tracing.close()
         log.info("stopped", drained=drained)

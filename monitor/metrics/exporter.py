@@ -72,6 +72,11 @@ class Exporter:
             _put_collection(page, status, snapshot)
         for (notifier, result), count in snapshot.notifications.items():
             page.put("driftmon_notifications_total", count, _name(notifier), _word(result))
+        for notifier, backlog in snapshot.backlogs.items():
+            page.put("driftmon_outbox_pending", backlog.pending, _name(notifier))
+            page.put("driftmon_outbox_oldest_age_seconds", backlog.oldest_age, _name(notifier))
+            page.put("driftmon_outbox_dead", backlog.dead, _name(notifier))
+        page.put("driftmon_silences_active", snapshot.silences)
         page.put("driftmon_snapshot_timestamp_seconds", snapshot.at.timestamp())
         page.put("driftmon_config_last_reload_successful", snapshot.config_ok)
         if snapshot.config_read_at is not None:

@@ -132,7 +132,31 @@ METRICS: tuple[MetricInfo, ...] = (
         "driftmon_notifications_total",
         "counter",
         ("notifier", "result"),
-        "Notifications by notifier and result.",
+        "Notifications by notifier and result: delivered, dead, silenced, superseded; and retried, failed attempts.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_pending",
+        "gauge",
+        ("notifier",),
+        "Notifications on their way; what a silence holds back is not counted.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_oldest_age_seconds",
+        "gauge",
+        ("notifier",),
+        "For how long the oldest notification should have been delivered; 0 where none is late.",
+    ),
+    MetricInfo(
+        "driftmon_outbox_dead",
+        "gauge",
+        ("notifier",),
+        "Notifications given up: refused, or undelivered for too long; until they are replayed or dropped.",
+    ),
+    MetricInfo(
+        "driftmon_silences_active",
+        "gauge",
+        (),
+        "Silences that hold at this moment.",
     ),
     MetricInfo(
         "driftmon_snapshot_timestamp_seconds",

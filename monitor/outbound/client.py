@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import certifi
 import httpcore
 
-from monitor.errors import ConfigError, EdgeError, EdgeTimeoutError
+from monitor.errors import ConfigError, EdgeError, EdgeTimeoutError, UnsentError
 from monitor.outbound.network import CheckedNetwork, Resolve, resolve
 
 _NAME = re.compile(
@@ -85,18 +85,20 @@ class Outbound:
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, content: Any = None
     ) -> Answer:
-        """Ask, and return the whole answer; ``content`` is sent as JSON.
+        """Ask, and return the whole answer; ``content`` is sent as JSON, bytes as they are.
 
         Raises
         ------
         EdgeTimeoutError
             When it did not end in time, however slowly something kept coming.
+        UnsentError
+            When the host may not be asked or cannot be reached: it has received nothing.
         EdgeError
-            When the host may not be asked, cannot be reached, redirects, or answers more than ``max_bytes``.
+            When it breaks off, redirects, or answers more than ``max_bytes``.
         """
         parts = self.check(url)
         host = parts.hostname or ""
-        body = None if content is None else json.dumps(content).encode()
+        body = content if content is None or isinstance(content, bytes) else json.dumps(content).encode()
         sent = {
             "Host": parts.netloc,
             "Accept": "application/json",
@@ -112,6 +114,11 @@ class Outbound:
                 ssl_context=_tls(), network_backend=network, max_connections=1
             ) as pool:
                 return self._exchange(pool, method, url, sent, body)
+        except httpcore.ConnectError as error:
+            reason = str(error) or type(error).__name__
+            raise UnsentError(
+                f"{host}: cannot be asked ({reason}); check that it is up and reachable"
+            ) from None
         except httpcore.TimeoutException:
             raise EdgeTimeoutError(
                 f"{host}: no whole answer within {self.timeout:g} s; raise timeout or look why it is slow"
@@ -121,6 +128,29 @@ class Outbound:
             raise EdgeError(
                 f"{host}: cannot be asked ({reason}); check that it is up and reachable"
             ) from None
+
+    def reach(self, url: str) -> str:
+        """Connect, with TLS where the URL asks for it, send nothing, and return the host; raises `EdgeError`."""
+        parts = self.check(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        network = CheckedNetwork(
+            frozenset(_lower(self.allow_private)), time.monotonic() + self.timeout, self.resolve
+        )
+        try:
+            stream = network.connect_tcp(host, parts.port or (443 if secure else 80), self.timeout)
+            try:
+                if secure:
+                    stream = stream.start_tls(_tls(), host, self.timeout)
+            finally:
+                stream.close()
+        except httpcore.TimeoutException:
+            raise EdgeTimeoutError(f"{host}: no connection within {self.timeout:g} s") from None
+        except (httpcore.NetworkError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise UnsentError(
+                f"{host}: cannot be reached ({reason}); check that it is up and reachable"
+            ) from None
+        return host
 
     def _exchange(
         self,

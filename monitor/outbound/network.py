@@ -10,7 +10,7 @@ from typing import Any
 
 import httpcore
 
-from monitor.errors import EdgeError
+from monitor.errors import UnsentError
 from monitor.outbound.addresses import forbidden
 
 Resolve = Callable[[str, int], list[str]]
@@ -42,7 +42,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address of the host that answers; raises `EdgeError` where one may not be reached."""
+        """Connect to the first address of the host that answers; raises `UnsentError` where one may not be reached."""
         try:
             addresses = self._resolve(host, port)
         except (OSError, UnicodeError) as error:
@@ -50,7 +50,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         if host.lower().rstrip(".") not in self._private:
             for address in addresses:
                 if (reason := forbidden(address)) is not None:
-                    raise EdgeError(
+                    raise UnsentError(
                         f"{host}: leads to an address that is {reason}; if that is meant, name the host in "
                         "allow_private"
                     )
@@ -73,7 +73,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 likewise
     ) -> httpcore.NetworkStream:
         """Refuse: no URL of ours names a socket's file."""
-        raise EdgeError("a UNIX socket is no place to send anything to")
+        raise UnsentError("a UNIX socket is no place to send anything to")
 
     def _left(self, timeout: float | None) -> float:
         left = self._until - time.monotonic()

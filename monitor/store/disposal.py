@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, or_, select, update
 
 from monitor.store.columns import BigKey, UTCDateTime, clock
-from monitor.store.models import AuditRow, IncidentRow, OutboxRow, ProfileRow, WindowRow, parked
+from monitor.store.models import AuditRow, IncidentRow, OutboxRow, ProfileRow, SilenceRow, WindowRow, parked
 
 BATCH = 200
 """Rows of one transaction: some milliseconds, so that a commit waits for the lock no longer than that."""
@@ -59,6 +59,16 @@ _RESOLVED = (
     .where(IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at < _BEFORE, ~_WAITING)
     .limit(BATCH)
 )
+# Those that stand for every collection go with the first one that is looked after.
+_ENDED = (
+    select(SilenceRow.id)
+    .where(
+        or_(SilenceRow.collection == bindparam("collection"), SilenceRow.collection == ""),
+        SilenceRow.ends_at < _BEFORE,
+    )
+    .limit(BATCH)
+)
+_DROP_SILENCES = delete(SilenceRow).where(SilenceRow.id.in_(_IDS))
 _DROP_WINDOWS = delete(WindowRow).where(WindowRow.id.in_(_IDS))
 _DROP_PROFILES = delete(ProfileRow).where(ProfileRow.window_id.in_(_IDS))
 _EMPTY = update(WindowRow).where(WindowRow.id.in_(_IDS)).values(rejected=None)
@@ -101,6 +111,11 @@ def drop_incidents(connection: Connection, collection: str, before: datetime) ->
     messages = _drop(connection, _SETTLED, _DROP_MESSAGES, collection, before)
     incidents = _drop(connection, _RESOLVED, _DROP_INCIDENTS, collection, before)
     return Counter(messages=messages, incidents=incidents)
+
+
+def drop_silences(connection: Connection, collection: str, before: datetime) -> Counter[str]:
+    """Drop silences that have ended."""
+    return Counter(silences=_drop(connection, _ENDED, _DROP_SILENCES, collection, before))
 
 
 def _drop(connection: Connection, find: Select[Any], drop: Any, collection: str, before: datetime) -> int:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from monitor.records import Cause, Incident, Severity, Verdict, Window
+from monitor.records import Cause, Incident, Reading, Severity, Verdict, Window
 from monitor.store.columns import clock
 from monitor.store.engine import insert_row
+from monitor.store.evidence import finite
 from monitor.store.models import IncidentRow, OutboxRow
 
 Kind = Literal["opened", "updated", "resolved"]
-_OPEN = select(IncidentRow.__table__).where(
-    IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None)
-)
+_OPEN = select(
+    IncidentRow.id,
+    IncidentRow.opened_at,
+    IncidentRow.severity,
+    IncidentRow.cause,
+    IncidentRow.confidence,
+    IncidentRow.fired,
+    IncidentRow.backfill,
+    IncidentRow.announced_at,
+).where(IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None))
 RANK: dict[Severity, int] = {"none": 0, "warning": 1, "critical": 2}
 
 
@@ -93,11 +102,21 @@ def _standing(verdict: Verdict, *, untold: bool = False, announced: bool = False
 
 
 def record(
-    connection: Connection, window: Window, window_id: int, verdict: Verdict, *, firing: bool, backfill: bool
+    connection: Connection,
+    window: Window,
+    window_id: int,
+    verdict: Verdict,
+    readings: Iterable[Reading],
+    *,
+    firing: bool,
+    backfill: bool,
 ) -> None:
-    """Apply a window's verdict to its collection's incident and put what is to be told into the outbox."""
+    """Apply a window's verdict to its collection's incident and put what is to be told into the outbox.
+
+    ``readings`` are the window's; those of them that fired are told.
+    """
     row = connection.execute(_OPEN, {"collection": window.collection}).one_or_none()
-    before = None if row is None else _stored(row)
+    before = None if row is None else _stored(cast("Row[Any]", row))
     transition = decide(before, verdict, firing=firing, backfill=backfill)
     if transition is None:
         return
@@ -133,11 +152,13 @@ def record(
             after.cause,
             after.fired,
         )
+        decided = [_decided(r) for r in readings if r.key in after.fired and r.status == "ok"]
         connection.execute(
             insert(OutboxRow).values(
                 incident_id=key,
                 kind=transition.tell,
-                payload=_payload(transition.tell, told, verdict, window),
+                payload=_payload(transition.tell, told, verdict, window)
+                | {"confidence": after.confidence, "readings": decided},
                 created_at=clock(),
                 next_attempt_at=clock(),
             )
@@ -167,6 +188,20 @@ def _stored(row: Row[Any]) -> Standing:
         untold=row.backfill,
         announced=row.announced_at is not None,
     )
+
+
+def _decided(reading: Reading) -> dict[str, Any]:
+    """Return a reading's numbers; its detail stays behind, for it may hold words of a log."""
+    return {
+        "detector": reading.detector,
+        "signal": reading.signal,
+        "value": finite(reading.value) or 0.0,
+        "n": int(reading.n),
+        "log_p": finite(reading.log_p),
+        "effect": finite(reading.effect),
+        "effect_floor": finite(reading.effect_floor) or 0.0,
+        "threshold": finite(reading.threshold),
+    }
 
 
 def _payload(kind: Kind, incident: Incident, verdict: Verdict, window: Window) -> dict[str, Any]:

@@ -303,7 +303,9 @@ class OutboxRow(Base):
     """Something that people are to be told, written in the commit that found it: a fact; and its deliveries.
 
     A delivery is a row that names its ``notifier`` and the fact that it came from; ``result`` is how it ended:
-    delivered, dead, silenced, superseded.
+    delivered, dead, dropped, silenced, superseded; a fact is routed. ``delivered_at`` is when it ended, unless it
+    died. A delivery that waits behind a silence is silenced already and not ended. ``thread`` is the key that the
+    receiver knows the incident by; ``in_doubt`` tells that an attempt may have reached it.
     """
 
     __tablename__ = "outbox"
@@ -316,6 +318,7 @@ class OutboxRow(Base):
         ),
         Index(None, "incident_id"),
         Index("uq_outbox_fact_id_notifier", "fact_id", "notifier", unique=True),
+        Index(None, "thread"),
     )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     incident_id: Mapped[int] = mapped_column(BigKey, ForeignKey("incidents.id", ondelete="CASCADE"))
@@ -330,6 +333,19 @@ class OutboxRow(Base):
     last_error: Mapped[str | None]
     fact_id: Mapped[int | None] = mapped_column(BigInteger)
     result: Mapped[str | None]
+    thread: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    first_attempt_at: Mapped[datetime | None]
+    in_doubt: Mapped[bool] = mapped_column(server_default=false())
+
+
+class NotificationCountRow(Base):
+    """How often a notifier's deliveries came to a result; counted here, since rows of the outbox go with time."""
+
+    __tablename__ = "notification_counts"
+    notifier: Mapped[str] = mapped_column(primary_key=True)
+    result: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 def unfinished(windows: type[WindowRow] = WindowRow) -> ColumnElement[bool]:

@@ -70,6 +70,7 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
                 window,
                 claim.window_id,
                 outcome.verdict,
+                outcome.readings,
                 firing=any(e.firing for e in outcome.evidence),
                 backfill=claim.backfill,
             )

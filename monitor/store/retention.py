@@ -92,6 +92,7 @@ class Retained:
     rejected: int = 0
     incidents: int = 0
     messages: int = 0
+    silences: int = 0
     damaged: int = 0
     """Windows that stay as they are, because their profile cannot be read."""
     more: bool = False
@@ -225,6 +226,7 @@ STEPS = (
     _Step("daily", "daily", DAY, _drop(disposal.drop_windows)),
     _Step("parked", "parked", DAY, _drop(disposal.drop_parked), settled=False),
     _Step("incidents", "incidents", DAY, _drop(disposal.drop_incidents), settled=False),
+    _Step("silences", "incidents", DAY, _drop(disposal.drop_silences), settled=False),
     _Step("rejected", "rejected", HOUR, _drop(disposal.empty_rejected)),
     _Step("profiles", "profiles", DAY, _drop(disposal.drop_profiles)),
     # Days before hours: a long past is rolled up in one go.

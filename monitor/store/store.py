@@ -10,16 +10,35 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from monitor.records import BaselineInfo, CollectionStatus, Outcome, Window
-from monitor.store import baselines, evidence, ledger, outcomes, planning, recent, retention, schema, status
+from monitor.messages import Delivery, Receipt
+from monitor.records import BaselineInfo, CollectionStatus, Incident, Outcome, Silence, Window
+from monitor.store import (
+    baselines,
+    evidence,
+    fanout,
+    incident_log,
+    ledger,
+    letters,
+    outbox,
+    outcomes,
+    planning,
+    recent,
+    retention,
+    schema,
+    silences,
+    status,
+)
 from monitor.store.baselines import AuditEntry
 from monitor.store.engine import database_file, describe, open_engine
 from monitor.store.evidence import CollectionState
 from monitor.store.ledger import CRASH_LIMIT, Claim
+from monitor.store.letters import Letter, OutboxFigures, Wanted
 from monitor.store.lock import hold
+from monitor.store.outbox import Waiting
 from monitor.store.recent import RecentProfile
 from monitor.store.retention import Retained, Retention
 from monitor.store.status import PastWindow, WindowError
+from monitor.telling import Damping, Patience, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +182,75 @@ class Store:
     ) -> list[PastWindow]:
         """Return the newest ``limit`` done windows that start in ``[since, until)``, oldest first."""
         return status.load_history(self.engine, collection, since, until, limit)
+
+    def add_silence(
+        self, collection: str, cause: str, starts_at: datetime, ends_at: datetime, by: str, reason: str
+    ) -> Silence:
+        """Keep a span of time in which nobody is to be told."""
+        return silences.add_silence(self.engine, collection, cause, starts_at, ends_at, by, reason)
+
+    def silences(self, at: datetime) -> list[Silence]:
+        """Return the silences that have not ended at a moment."""
+        return silences.list_silences(self.engine, at)
+
+    def end_silence(self, identifier: int, by: str) -> None:
+        """End a silence now."""
+        silences.end_silence(self.engine, identifier, by)
+
+    def acknowledge(self, identifier: int, by: str) -> Incident:
+        """Note that somebody works on an incident; see :func:`monitor.store.incident_log.acknowledge`."""
+        return incident_log.acknowledge(self.engine, identifier, by)
+
+    def waiting(self) -> Waiting:
+        """Return whether there is anything to route or to send; it takes no lock."""
+        return outbox.look(self.engine)
+
+    def fan_out(self, routes: Sequence[Route], damping: Damping, at: datetime | None = None) -> bool:
+        """Give facts to the notifiers that are to hear them; see :func:`monitor.store.fanout.fan_out`."""
+        return fanout.fan_out(self.engine, routes, damping, at)
+
+    def adopt(self, routes: Sequence[Route], damping: Damping, at: datetime | None = None) -> None:
+        """Tell notifiers that are new of what stands; see :func:`monitor.store.fanout.adopt`."""
+        fanout.adopt(self.engine, routes, damping, at)
+
+    def expire(self, names: Sequence[str], patience: Patience, at: datetime | None = None) -> int:
+        """Let deliveries die that wait for a notifier that is gone; see :func:`monitor.store.outbox.expire`."""
+        return outbox.expire(self.engine, names, patience, at)
+
+    def claim_delivery(self, notifier: str, lease: timedelta, at: datetime | None = None) -> Delivery | None:
+        """Claim a notifier's next delivery; see :func:`monitor.store.outbox.claim`."""
+        return outbox.claim(self.engine, notifier, lease, at)
+
+    def delivered(self, delivery: Delivery, at: datetime | None = None) -> bool:
+        """Note that a delivery has reached its receiver; return whether the claim still held."""
+        return outbox.delivered(self.engine, delivery, at)
+
+    def undelivered(
+        self,
+        delivery: Delivery,
+        receipt: Receipt,
+        patience: Patience,
+        draw: float,
+        at: datetime | None = None,
+    ) -> bool:
+        """Put a delivery off or let it die; see :func:`monitor.store.outbox.failed`."""
+        return outbox.failed(self.engine, delivery, receipt, patience, draw, at)
+
+    def letters(self, wanted: Wanted = "waiting", limit: int = 100) -> list[Letter]:
+        """Return the newest deliveries, for people."""
+        return letters.list_letters(self.engine, wanted, limit)
+
+    def replay(self, identifiers: Sequence[int] | None, by: str) -> int:
+        """Send dead deliveries again; see :func:`monitor.store.letters.replay`."""
+        return letters.replay(self.engine, identifiers, by)
+
+    def drop(self, identifiers: Sequence[int] | None, by: str, reason: str) -> int:
+        """Give dead deliveries up; see :func:`monitor.store.letters.drop`."""
+        return letters.drop(self.engine, identifiers, by, reason)
+
+    def outbox_figures(self, at: datetime | None = None) -> OutboxFigures:
+        """Return what is exported of the outbox."""
+        return letters.load_figures(self.engine, at)
 
     def retain(
         self, collection: str, policy: Retention, now: datetime, limit: int = retention.LIMIT

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from monitor.config import (
     CollectionConfig,
     Config,
+    DeliveryConfig,
+    LinksConfig,
     LogConfig,
     MetricsConfig,
+    NotifyConfig,
     RetentionConfig,
     TracingConfig,
     WebConfig,
@@ -269,16 +272,14 @@ def test_a_relative_database_file_lies_beside_the_configuration(url: str, anchor
     assert anchor(url, Path("/etc/app")) == anchored
 
 
+MODELS = (
+    *(Config, CollectionConfig, LogConfig, MetricsConfig, WebConfig, TracingConfig, RetentionConfig),
+    *(NotifyConfig, DeliveryConfig, LinksConfig),
+)
+
+
 def test_no_field_lacks_a_word_of_explanation_or_a_default() -> None:
-    for model in (
-        Config,
-        CollectionConfig,
-        LogConfig,
-        MetricsConfig,
-        WebConfig,
-        TracingConfig,
-        RetentionConfig,
-    ):
+    for model in MODELS:
         for name, field in model.model_fields.items():
             assert field.description, name
 

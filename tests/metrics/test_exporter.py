@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from monitor import __version__
 from monitor.metrics import METRICS, Exporter
+from monitor.metrics.exporter import LABEL_LENGTH
 from monitor.records import (
+    Backlog,
     Cause,
     CollectionStatus,
     Evidence,
@@ -100,6 +102,7 @@ FULL = Snapshot(
     NOW,
     (drifting(),),
     {("hook", "delivered"): 3},
+    {"hook": Backlog(2, 61.5, 1)},
     config_read_at=NOW - timedelta(hours=1),
     in_work={"brisk": 2, "slow": 1, "hanging": 0},
 )
@@ -287,7 +290,7 @@ def test_hostile_names_parse_and_stay_short_and_plain(name: str, word: str, mode
     for labels in (dict(pairs) for _, pairs in series(exporter)):
         for value in labels.values():
             assert value
-            assert len(value) <= 128
+            assert len(value) <= LABEL_LENGTH
             assert value.isprintable()
     list(parse_text(exporter.render("")[0].decode()))
 

@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from monitor.records import Cause, Evidence, Outcome, Reading, Sample, Severity, Verdict
 from monitor.store import Claim, Store, schema
-from monitor.store.engine import reading, writing
+from monitor.store.engine import insert_row, reading, writing
+from monitor.store.models import Base
 
 NAMES = itertools.count(1)
 HOUR = timedelta(hours=1)
@@ -145,6 +146,11 @@ class Docs:
         with reading(self.store.engine) as connection:
             rows = connection.execute(text(statement), values).all()
         return [row[0] if len(row) == 1 else tuple(row) for row in rows]
+
+    def add(self, table: type[Base], values: dict[str, Any]) -> None:
+        """Keep a row behind the store's back, its values in the types of the columns."""
+        with writing(self.store.engine) as connection:
+            insert_row(connection, table, values)
 
     def change(self, statement: str, **values: Any) -> None:
         """Change something behind the store's back."""

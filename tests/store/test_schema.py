@@ -20,7 +20,7 @@ from monitor.store.models import Base
 ROOT = Path(__file__).parents[2]
 TABLES = {
     "alembic_version", "audit_log", "baselines", "collection_state", "evidence", "incidents", "outbox",
-    "events", "profiles", "readings", "retention", "silences", "streams", "windows",
+    "events", "notification_counts", "profiles", "readings", "retention", "silences", "streams", "windows",
 }  # fmt: skip
 
 
