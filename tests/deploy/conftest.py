@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -13,17 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.helm.kustomize import find_helm
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "driftmon"
 SETS = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
 RELEASE, NAMESPACE = "watch", "search"
 Manifest = dict[str, Any]
-
-
-@cache
-def find_helm() -> str | None:
-    """Helm of the PATH, or where deploy/get_helm.sh puts it."""
-    return shutil.which("helm", path=os.pathsep.join([os.environ.get("PATH", ""), str(ROOT / "build/bin")]))
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:

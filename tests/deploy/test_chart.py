@@ -158,6 +158,12 @@ def test_sqlite_is_one_pod_with_a_volume_that_stays() -> None:
     assert not of_kind(render("sqlite-existing"), "PersistentVolumeClaim")
 
 
+def test_what_is_switched_off_stays_off() -> None:
+    collection = settings_of(render("sqlite-existing"))["collections"]["support-docs"]
+    assert collection["detectors"] == {"score_psi": {"enabled": False}}
+    assert collection["canaries"] is False
+
+
 def test_a_migration_job_is_the_only_migrator() -> None:
     manifests = render("migration-job")
     commands = [c["command"] for _, pod in pods(manifests) for c in containers(pod)]

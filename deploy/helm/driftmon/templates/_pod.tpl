@@ -1,19 +1,25 @@
 {{- /* The restricted Pod Security Standard, with a numeric user: the kubelet cannot check a name. */ -}}
 {{- define "driftmon.podSecurityContext" -}}
 {{- $restricted := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- range $key, $value := .Values.podSecurityContext -}}
-{{- if kindIs "invalid" $value -}}
-{{- $_ := unset $restricted $key -}}
-{{- else -}}
-{{- $_ := set $restricted $key $value -}}
-{{- end -}}
-{{- end -}}
-{{- toYaml $restricted -}}
+{{- include "driftmon.changed" (list $restricted .Values.podSecurityContext) -}}
 {{- end -}}
 
 {{- define "driftmon.securityContext" -}}
 {{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "privileged" false "capabilities" (dict "drop" (list "ALL")) -}}
-{{- toYaml (merge (deepCopy .Values.securityContext) $restricted) -}}
+{{- include "driftmon.changed" (list $restricted .Values.securityContext) -}}
+{{- end -}}
+
+{{- /* A mapping with another's values over it, null taking a key out; sprig's merge takes a false for nothing. */ -}}
+{{- define "driftmon.changed" -}}
+{{- $mapping := index . 0 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $mapping $key -}}
+{{- else -}}
+{{- $_ := set $mapping $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $mapping -}}
 {{- end -}}
 
 {{- define "driftmon.env" -}}
