@@ -146,8 +146,10 @@ def test_a_push_moves_the_live_model_and_not_the_reference(material: Material) -
     assert before == embed("reference")
     service.push("tuned")
     assert before == embed("reference") != embed("live")
-    unknown = client.post("/v1/embeddings", json={"model": "live", "input": ["never seen"]})
+    unknown = client.post("/v1/embeddings", json={"model": "other", "input": ["text"]})
     assert unknown.status_code == 400
+    strange = client.post("/v1/embeddings", json={"model": "live", "input": ["never seen"]})
+    assert len(strange.json()["data"]) == 1
 
 
 @pytest.mark.postgres
