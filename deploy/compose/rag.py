@@ -199,7 +199,7 @@ def main() -> None:
     service = Service(load_material())
     database = os.environ["DATABASE_URL"].replace("+psycopg", "")
     after = os.environ.get("PUSH_AFTER", "300")
-    history = timedelta(hours=float(os.environ.get("HISTORY_HOURS", "4")))
+    history = timedelta(hours=float(os.environ.get("HISTORY_HOURS", "3")))
     arguments = (service, Log(service, database), history, None if after == "never" else float(after))
     threading.Thread(target=work, args=arguments, daemon=True).start()
     uvicorn.run(
