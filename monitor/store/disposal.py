@@ -108,15 +108,12 @@ def empty_rejected(connection: Connection, collection: str, before: datetime) ->
 
 
 def drop_incidents(connection: Connection, collection: str, before: datetime) -> Counter[str]:
-    """Drop messages that were delivered or given up, and resolved incidents of which none waits."""
+    """Drop messages that were delivered or given up, resolved incidents of which none waits, and events as old."""
     messages = _drop(connection, _SETTLED, _DROP_MESSAGES, collection, before)
     incidents = _drop(connection, _RESOLVED, _DROP_INCIDENTS, collection, before)
-    return Counter(messages=messages, incidents=incidents)
-
-
-def drop_events(connection: Connection, collection: str, before: datetime) -> Counter[str]:
-    """Drop events that lie so far back that no incident beside them is kept."""
-    return Counter(events=events.drop_events(connection, collection, before))
+    return Counter(
+        messages=messages, incidents=incidents, events=events.drop_events(connection, collection, before)
+    )
 
 
 def drop_silences(connection: Connection, collection: str, before: datetime) -> Counter[str]:

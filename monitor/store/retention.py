@@ -228,7 +228,6 @@ STEPS = (
     _Step("daily", "daily", DAY, _drop(disposal.drop_windows)),
     _Step("parked", "parked", DAY, _drop(disposal.drop_parked), settled=False),
     _Step("incidents", "incidents", DAY, _drop(disposal.drop_incidents), settled=False),
-    _Step("events", "incidents", DAY, _drop(disposal.drop_events), settled=False),
     _Step("silences", "incidents", DAY, _drop(disposal.drop_silences), settled=False),
     _Step("rejected", "rejected", HOUR, _drop(disposal.empty_rejected)),
     _Step("profiles", "profiles", DAY, _drop(disposal.drop_profiles)),
