@@ -58,6 +58,10 @@ generate: $(VENV)/.dev  ## Write what comes from the code: rules, dashboards, co
 	$(BIN)/python -m grafana.build
 	$(BIN)/python -m handbook.build
 
+.PHONY: stack
+stack: $(VENV)/.dev  ## The tests on real Prometheus, Alertmanager, Chromium and PostgreSQL, and the times from drift to people.
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m stack -s tests
+
 .PHONY: rules
 rules: $(VENV)/.dev  ## Check and unit-test the Prometheus rules (needs promtool and amtool).
 	promtool check rules deploy/prometheus/driftmon.rules.yaml

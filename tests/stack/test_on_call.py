@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.figures import Figures
 from tests.stack.on_call import WINDOW, OnCall, on_call
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ SETTLE = 8.0
 def running(postgres_database: str, tmp_path: Path) -> Iterator[OnCall]:
     with on_call(tmp_path, postgres_database) as found:
         yield found
-        print()
+        measured = Figures("stack", seed=5, runs=1)
         for what, seconds in found.clock.items():
-            print(f"{what}: {seconds:.1f} s")
+            measured.add(what, seconds, "s")
+        measured.write()
 
 
 def test_a_model_push_reaches_one_person_once_and_so_does_a_daemon_that_is_gone(running: OnCall) -> None:
