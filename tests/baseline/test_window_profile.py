@@ -434,3 +434,8 @@ def test_rows_without_direction() -> None:
     assert has_direction(rows).tolist() == [True, False, False, False, True]
     cosines = cosine_rows(rows, np.tile(np.array([[1.0, 0.0]], "f4"), (5, 1)))
     assert cosines.tolist() == [1.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_an_infinite_row_beside_a_zero_one_has_the_cosine_zero() -> None:
+    infinite, zero = np.array([[np.inf, 1.0]], "f4"), np.zeros((1, 2), "f4")
+    assert cosine_rows(infinite, zero).tolist() == cosine_rows(zero, infinite).tolist() == [0.0]
