@@ -167,7 +167,9 @@ def _compare_persistent(baseline: Baseline, corpus: CorpusSample) -> tuple[int, 
 def cosine_rows(a: FloatArray | VectorArray, b: FloatArray | VectorArray) -> FloatArray:
     """Return the cosine of each row pair ``(n,)``; 0.0 where a row is zero or not finite."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):  # an infinite row beside a zero one has no cosine either
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # an infinite row beside a zero one has no cosine either
         norms = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
         dots = np.einsum("ij,ij->i", a, b)
     good = np.isfinite(dots) & np.isfinite(norms) & (norms > 0)

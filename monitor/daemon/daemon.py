@@ -22,7 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from monitor.daemon.collector import calm_collector
 from monitor.daemon.crew import Crew
 from monitor.daemon.desk import StoreDesk
-from monitor.daemon.dispatcher import Dispatcher
+from monitor.daemon.dispatcher import ENDING, Dispatcher
 from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
@@ -325,7 +325,8 @@ class Daemon:
         giving_back = threading.Thread(target=self.crew.release, daemon=True)
         giving_back.start()
         giving_back.join(RELEASE)
-        self.dispatcher.join()
+        # It was told to stop at the beginning: what it is sending has had its time meanwhile.
+        self.dispatcher.join(max(0.0, ENDING - (time.monotonic() - started)))
         self.front.close()
         self._tracing.close()
         log.info("stopped", drained=drained)

@@ -71,6 +71,7 @@ def test_a_model_push_reaches_one_person_once_and_so_does_a_daemon_that_is_gone(
     running.replicas[1].pause()
     running.wait("both paused -> DriftmonAbsent", lambda: running.firing("DriftmonAbsent"))
     running.wait("DriftmonAbsent -> delivered", lambda: running.notifications("/pager", "firing", since))
+    running.wait("both paused -> SnapshotStale", lambda: running.firing("SnapshotStale"))
     for replica in running.replicas:
         replica.go_on()
     running.wait("going on -> resolved", lambda: running.notifications("/pager", "resolved", since))
