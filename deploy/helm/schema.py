@@ -93,12 +93,16 @@ def _plain(node: Any) -> Any:
         return node
     if node.get("format") == "duration":
         return {"type": "string", "pattern": _DURATION, "description": node.get("description", "")}
-    dropped = ("title", "format", "default", "writeOnly")
-    kept = {k: v for k, v in node.items() if k not in dropped or isinstance(v, dict)}
-    if "$ref" in kept:
-        return {"$ref": kept["$ref"].replace("#/$defs/", "#/definitions/")}
-    renamed = {"$defs": "definitions"}
-    return {renamed.get(k, k): _plain(v) for k, v in kept.items()}
+    if "$ref" in node:
+        return {"$ref": node["$ref"].replace("#/$defs/", "#/definitions/")}
+    plain: Schema = {}
+    for key, value in node.items():
+        if key in {"properties", "$defs"}:  # here the keys are names, whatever they are called
+            named = {name: _plain(each) for name, each in value.items()}
+            plain["definitions" if key == "$defs" else key] = named
+        elif key not in {"title", "format", "default", "writeOnly"}:
+            plain[key] = _plain(value)
+    return plain
 
 
 def values_schema() -> Schema:
@@ -149,7 +153,7 @@ def values_schema() -> Schema:
         extraEnvFrom=KUBERNETES_LIST,
         extraVolumes=KUBERNETES_LIST,
         extraVolumeMounts=KUBERNETES_LIST,
-        terminationGracePeriodSeconds=count(30),
+        terminationGracePeriodSeconds=count(35),
         probes=closed(startup=_probe(), liveness=_probe(), readiness=_probe()),
         serviceAccount=closed(create=FLAG, name=text(), annotations=WORDS),
         podDisruptionBudget=closed(

@@ -11,7 +11,9 @@ import yaml
 
 from deploy.helm.build import CHART, RULES, generated
 from monitor.config import Expansion, parse_config
+from monitor.config.expansion import FROM_FILES
 from monitor.daemon.daemon import DRAIN, RELEASE
+from monitor.daemon.dispatcher import ENDING
 from monitor.web.server import STOP_TIMEOUT
 from tests.deploy.conftest import (
     NAMESPACE,
@@ -79,9 +81,13 @@ def _secret_files(written: Any) -> list[Any]:
     from pathlib import Path
 
     if isinstance(written, dict):
-        own = [Path(v) for k, v in written.items() if k in {"database_file", "url_file"}]
+        own = [
+            Path(v)
+            for k, v in written.items()
+            if k.removesuffix("_file") in FROM_FILES and k.endswith("_file")
+        ]
         return own + [file for v in written.values() for file in _secret_files(v)]
-    return []
+    return [file for v in written for file in _secret_files(v)] if isinstance(written, list) else []
 
 
 def _port(manifests: tuple[Manifest, ...]) -> int:
@@ -183,7 +189,7 @@ def test_a_migration_job_is_the_only_migrator() -> None:
 
 def test_the_grace_is_longer_than_the_drain(rendered: tuple[Manifest, ...]) -> None:
     grace = only(rendered, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace >= DRAIN + RELEASE + STOP_TIMEOUT + 2
+    assert grace >= DRAIN + RELEASE + ENDING + STOP_TIMEOUT + 2
 
 
 def test_probes_ask_what_the_daemon_answers() -> None:
