@@ -64,6 +64,12 @@ rules: $(VENV)/.dev  ## Check and unit-test the Prometheus rules (needs promtool
 	promtool test rules deploy/prometheus/driftmon.rules.test.yaml
 	amtool check-config deploy/alertmanager/alertmanager.yaml
 
+.PHONY: chart
+chart: $(VENV)/.dev  ## Take rules, dashboards and the values' schema into the Helm chart; render the kustomize base.
+	$(BIN)/python -m deploy.helm.build
+	PYTHON=$(BIN)/python deploy/get_helm.sh
+	$(BIN)/python -m deploy.helm.kustomize
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; figures go to build/figures/.
 	$(BIN)/python -m benchmarks.bench_profile

@@ -28,7 +28,8 @@ INCIDENTS = 60
 PLAYS: tuple[Play, ...] = (500, 503, (429, "1"), "hang", "die", "late", "ok", "ok")
 """What the receiver does to a call, at random; afterwards it is well. ``late``: takes the message, then breaks off."""
 BAD = 200
-KILL_EVERY = 3.0
+KILL_EVERY = 5.0
+"""Seconds that a dispatcher lives on average, while the receiver is bad; to start takes one some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def _keep_killing(
                 process.stdout.close()
 
 
-def _wait_until_told(store: Store, seconds: float = 300.0) -> None:
+def _wait_until_told(store: Store, seconds: float = 900.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         waiting = store.waiting()

@@ -26,6 +26,8 @@ class AppriseChat:
     ----------
     urls : tuple of str
         Apprise URLs, such as ``msteams://…``. They hold secrets and are shown nowhere.
+    timeout : float
+        Seconds of one message, everything included.
     """
 
     urls: tuple[SecretStr, ...]

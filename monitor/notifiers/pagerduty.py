@@ -27,6 +27,10 @@ class PagerDuty:
         The service's integration key. Shown nowhere; it stands in the body of a call, as the API wants it.
     url : str
         The endpoint; that of the EU region is ``https://events.eu.pagerduty.com/v2/enqueue``.
+    timeout : float
+        Seconds of one call, everything included.
+    allow_private : tuple of str
+        Hosts with private addresses or plain ``http`` that are meant.
     """
 
     routing_key: SecretStr

@@ -25,6 +25,10 @@ class Slack:
     ----------
     url : str
         The incoming webhook. It is a secret as a whole, and shown nowhere but its host.
+    timeout : float
+        Seconds of one call, everything included.
+    allow_private : tuple of str
+        Hosts with private addresses or plain ``http`` that are meant.
     """
 
     url: SecretStr

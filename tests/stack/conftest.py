@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import yaml
 
 from monitor.metrics import Exporter
 from monitor.records import (
+    Backlog,
     Cause,
     CollectionStatus,
     Evidence,
@@ -35,20 +35,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "driftmon.rules.yaml"
 REPLICAS = 2
-AWAITED = """\
-# TYPE driftmon_outbox_pending gauge
-driftmon_outbox_pending{notifier="hook"} 1.0
-# TYPE driftmon_outbox_oldest_age_seconds gauge
-driftmon_outbox_oldest_age_seconds{notifier="hook"} 30.0
-# TYPE driftmon_outbox_dead gauge
-driftmon_outbox_dead{notifier="hook"} 0.0
-# TYPE driftmon_silences_active gauge
-driftmon_silences_active 0.0
-# TYPE driftmon_event_timestamp_seconds gauge
-driftmon_event_timestamp_seconds{collection="docs",kind="model_push"} 1767225600.0
-driftmon_event_timestamp_seconds{collection="docs",kind="deploy"} 1767225000.0
-"""
-"""What outbox and events export: written by hand for as long as the snapshot of these tests has none of it."""
 Sample = dict[str, Any]
 
 
@@ -92,7 +78,15 @@ def make_snapshot(
         log_threshold=math.log(1000),
     )
     paces = {"brisk": 1, "slow": 0, "hanging": 0}
-    return Snapshot(now, (status,), {("hook", "delivered"): 3}, config_read_at=now, in_work=paces)
+    return Snapshot(
+        now,
+        (status,),
+        {("hook", "delivered"): 3},
+        backlogs={"hook": Backlog(pending=1, oldest_age=30.0)},
+        events={("docs", "model_push"): now, ("docs", "deploy"): now - timedelta(minutes=10)},
+        config_read_at=now,
+        in_work=paces,
+    )
 
 
 def model_push() -> Snapshot:
@@ -172,21 +166,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def with_awaited(body: bytes) -> bytes:
-    """The exposition with what it lacks of `AWAITED`."""
-    text = body.decode().removesuffix("# EOF\n")
-    for family in re.split(r"(?m)^(?=# TYPE )", AWAITED):
-        if family and family.split()[2] + "{" not in text and f"\n{family.split()[2]} " not in text:
-            text += family
-    return f"{text}# EOF\n".encode() if body.endswith(b"# EOF\n") else text.encode()
-
-
 def start_replica(exporter: Exporter) -> Server:
-    def render(accept: str = "") -> tuple[bytes, str]:
-        body, content_type = exporter.render(accept)
-        return with_awaited(body), content_type
-
-    app = create_app(metrics=render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None))
+    app = create_app(
+        metrics=exporter.render, alive=lambda: None, ready=lambda: None, status=lambda: summarize(None)
+    )
     return serve(app, "127.0.0.1", 0)
 
 

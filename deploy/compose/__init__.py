@@ -1,0 +1,1 @@
+"""The one-machine stack: what stands beside the daemon there."""
