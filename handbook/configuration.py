@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from handbook.fields import HEAD, model_rows, plugin_rows, prose
 from monitor.config import models
+from monitor.config.told import EventsConfig
 from monitor.plugins import available
 
 SECTIONS: tuple[type[BaseModel], ...] = tuple(
@@ -17,7 +18,7 @@ SECTIONS: tuple[type[BaseModel], ...] = tuple(
             for each in vars(models).values()
             if isinstance(each, type)
             and issubclass(each, BaseModel)
-            and each.__module__ == models.__name__
+            and each.__module__ in {models.__name__, EventsConfig.__module__}
             and not each.__name__.startswith("_")
             and each is not models.Config
         ),

@@ -29,7 +29,7 @@ class Limits:
     url_bytes: int = 8_192
     header_bytes: int = 16_384
     body_bytes: int = 65_536
-    """A longer body is told to be too long; no route takes one, so a shorter one is refused as well."""
+    """A longer body is told to be too long; a shorter one is read by the few routes that take a form or an event."""
     wait_seconds: float = 10.0
     """From connecting, or from the last answer, to the end of the next request's headers; TLS included."""
     keep_alive_seconds: float = 5.0
