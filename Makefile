@@ -35,7 +35,7 @@ dev: $(VENV)/.dev  ## Set up the whole development environment.
 
 .PHONY: test
 test: $(VENV)/.dev  ## Set up and run the whole test suite.
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## Format check, lint, types, import contracts.

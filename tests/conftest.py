@@ -25,11 +25,21 @@ settings.load_profile("driftmon")
 _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+LONG = (
+    "stack/test_on_call.py",
+    "torture/test_delivery.py",
+    "deploy/test_process.py",
+    "benchmarks/test_detection.py",
+)
+"""Files that take minutes: with several workers they begin first, or one of them would be waited for at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever asks for the server, so that ``-m "not postgres"`` cannot miss a test."""
+    """Mark whatever asks for the server, so that ``-m "not postgres"`` cannot miss a test; put the long files first."""
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
 
 
 def _import_server() -> Any:
