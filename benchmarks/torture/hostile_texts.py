@@ -53,6 +53,7 @@ _TAGS = frozenset(
             "footer",
             "nav",
             "section",
+            "div",
             "h1",
             "h2",
         ),
@@ -75,6 +76,10 @@ _TAGS = frozenset(
         ),
     ]
 )
+_LINK = re.compile(
+    r"data:,|#main|\./|style\.css|api/v1/status|metrics|login\?next=[\w.~%-]*|(collections/[\w.~%/-]*|incidents/\d+)"
+)
+"""Where the page may lead: its own places, and those of a collection, whose name is percent-encoded."""
 _METRICS = frozenset(info.name.removesuffix(suffix) for info in METRICS for suffix in ("", "_total", "_info"))
 
 
@@ -118,8 +123,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         bad = [name for name, _ in attrs if name.startswith("on") or name == "srcdoc"]
         links = [value or "" for name, value in attrs if name in ("href", "src")]
-        allowed = {"data:,", "style.css", "api/v1/status", "metrics"}
-        if tag not in _TAGS or bad or not set(links) <= allowed:
+        if tag not in _TAGS or bad or not all(map(_LINK.fullmatch, links)):
             self.found.append(f"<{tag} {bad} {links}>")
 
     def handle_comment(self, data: str) -> None:

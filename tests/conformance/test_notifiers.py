@@ -102,7 +102,7 @@ def test_what_is_sent_arrives_and_every_message_of_an_incident_has_its_key(name:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_far_side_that_hangs_costs_no_more_than_the_time_out(name: str) -> None:
-    with closing(_hole()) as hole:
+    with closing(_Hole()) as hole:
         notifier = make(name, hole.port, timeout=0.6)
         began = time.monotonic()
         receipt = _send(notifier)
@@ -157,27 +157,25 @@ def _send(notifier: Notifier) -> Receipt:
         return Receipt("retry", str(error), in_doubt=True)
 
 
-@dataclass
 class _Hole:
     """A port that takes connections and never says a word."""
 
-    listener: Any
-    port: int
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._kept: list[socket.socket] = []
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        self.listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would not wake who waits for a caller
+        self._thread.join(5)
+        for kept in (self._listener, *self._kept):
+            kept.close()
 
-
-def _hole() -> _Hole:
-    listener = socket.create_server(("127.0.0.1", 0))
-    kept: list[Any] = []
-
-    def serve() -> None:
+    def _serve(self) -> None:
         while True:
             try:
-                kept.append(listener.accept())
+                self._kept.append(self._listener.accept()[0])
             except OSError:
                 return
-
-    threading.Thread(target=serve, daemon=True).start()
-    return _Hole(listener, int(listener.getsockname()[1]))

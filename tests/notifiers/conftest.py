@@ -62,4 +62,5 @@ def dripping() -> Iterator[int]:
     threading.Thread(target=serve, daemon=True).start()
     yield int(listener.getsockname()[1])
     over.set()
+    listener.shutdown(socket.SHUT_RDWR)
     listener.close()
