@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from handbook.fields import HEAD, model_rows, plugin_rows, prose
-from monitor.config import models
-from monitor.config.told import EventsConfig
+from monitor.config import collection, models
+from monitor.config.strict import Strict
 from monitor.plugins import available
 
 SECTIONS: tuple[type[BaseModel], ...] = tuple(
     sorted(
         (
             each
-            for each in vars(models).values()
+            for each in {**vars(models), **vars(collection)}.values()
             if isinstance(each, type)
             and issubclass(each, BaseModel)
-            and each.__module__ in {models.__name__, EventsConfig.__module__}
+            and each.__module__.startswith("monitor.config.")
             and not each.__name__.startswith("_")
-            and each is not models.Config
+            and each not in (models.Config, Strict)
         ),
         key=lambda each: each.__name__,
     )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from monitor.config.collection import CollectionConfig, SegmentsConfig
 from monitor.config.durations import parse_duration
 from monitor.config.expansion import Expansion, expand
 from monitor.config.loading import Loaded, anchor, load_config, parse_config, read_config
 from monitor.config.models import (
-    CollectionConfig,
     Config,
-    DeliveryConfig,
-    LinksConfig,
     LogConfig,
     MetricsConfig,
-    NotifyConfig,
     RetentionConfig,
-    SegmentsConfig,
     TracingConfig,
     WebConfig,
 )
+from monitor.config.notify import DeliveryConfig, LinksConfig, NotifyConfig
 
 __all__ = [
     "CollectionConfig",

@@ -9,19 +9,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from monitor.config.collection import CollectionConfig, SegmentsConfig
 from monitor.config.models import (
     BudgetConfig,
-    CollectionConfig,
     Config,
-    DeliveryConfig,
-    LinksConfig,
     LogConfig,
     MetricsConfig,
     RetentionConfig,
-    SegmentsConfig,
     TracingConfig,
     WebConfig,
 )
+from monitor.config.notify import DeliveryConfig, LinksConfig
 from monitor.config.told import EventsConfig
 
 _QUOTED = re.compile(r"'[^']{2,}'")
