@@ -169,7 +169,7 @@ class Bench:
     def _nonfinite_cells(self, table: str, row: dict[str, Any]) -> Iterator[str]:
         for column, value in row.items():
             if isinstance(value, float) and not math.isfinite(value):
-                # No evidence yet is a likelihood ratio of zero, whose logarithm this is; see monitor/records.py.
+                # No evidence yet is a likelihood ratio of zero, whose logarithm this is; see monitor/records/flow.py.
                 if (table, column, value) == ("evidence", "log_e", -math.inf):
                     self.seen.unstarted += 1
                 else:
