@@ -28,8 +28,8 @@ INCIDENTS = 60
 PLAYS: tuple[Play, ...] = (500, 503, (429, "1"), "hang", "die", "late", "ok", "ok")
 """What the receiver does to a call, at random; afterwards it is well. ``late``: takes the message, then breaks off."""
 BAD = 200
-KILL_EVERY = 5.0
-"""Seconds that a dispatcher lives on average, while the receiver is bad; to start takes one some seconds."""
+CALLS_OF_A_LIFE = (2, 6)
+"""Calls at the receiver after which a dispatcher is killed, while the receiver is bad: as often on a fast machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,8 @@ def _keep_killing(
         try:
             if process.stdout is not None:
                 process.stdout.readline()  # it is up
-            while not over.wait(KILL_EVERY * (0.5 + rng.random())) and not far.script:
+            last = len(far.calls) + rng.randint(*CALLS_OF_A_LIFE)
+            while not over.wait(0.005) and (not far.script or len(far.calls) < last):
                 pass
             if not over.is_set():
                 kills["kills"] += 1

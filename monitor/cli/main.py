@@ -100,6 +100,8 @@ def _run() -> int:
         # `driftmon status | head` is no error; typer and rich would end the process with 1, which means drift.
         return 0
     except OSError as error:
+        if error.filename is None:
+            _drop_output()  # told once: what is still buffered fails again
         return _tell(f"{error.filename or 'standard output'}: {error.strerror}", 3)
     return _tell("stopped; what was committed is kept", code) if code == INTERRUPTED else int(code)
 
@@ -119,12 +121,16 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _flush(code: int) -> int:
     """Write out what is buffered while an error can still be told; a reader that went away changes nothing."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
+        _drop_output()  # or the interpreter tries once more
         if not isinstance(error, BrokenPipeError):
             return _tell(f"standard output: {error.strerror}", 3)
     return code
