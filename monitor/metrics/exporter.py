@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -15,7 +17,6 @@ from prometheus_client.core import (
     UnknownMetricFamily,
 )
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.metrics.budget import MAX_SERIES, choose_dropped
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
     from monitor.records import CollectionStatus, Incident, Reading, Snapshot
 
+    Encoder = Callable[[CollectorRegistry], bytes]
+
 LABEL_LENGTH = 192
 """A collection, a label and a segment of 63 characters each, and what stands between them."""
 # What still holds when nobody has published for long: all else would be a frozen picture of the past.
 _LASTING = {"driftmon_snapshot_timestamp_seconds", "driftmon_nonfinite_total", "driftmon_build_info"}
 _OF_COLLECTIONS = [info.name for info in METRICS if info.labels[:1] == ("collection",)]
+_END = b"# EOF\n"
+"""The last line of OpenMetrics; what is put before something else goes without it."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -60,10 +65,13 @@ class Exporter:
         page.put("driftmon_build_info", 1, __version__)
         page.put("driftmon_nonfinite_total", 0)
         self._published: tuple[float, tuple[Metric, ...]] = (clock(), tuple(page.families()))
-        self._registry = CollectorRegistry()
-        self._registry.register(_Published(self))
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
+        self._rendered = _Rendered(self._published)
+        self._encoders: dict[str, Encoder] = {}
+        """By content type, each format that a scraper has asked for."""
+        self._lock = threading.Lock()
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Replace what is exported by ``snapshot``, in one step."""
@@ -92,28 +100,53 @@ class Exporter:
         page.fit(self.max_series, {_name(s.collection) for s in snapshot.collections if _in_trouble(s)})
         # One assignment: a scrape sees the old snapshot or the new one, never a mixture.
         self._published = (self._clock(), tuple(page.families()))
+        for content_type, encode in tuple(self._encoders.items()):
+            self._encode(content_type, encode)  # now, so that no scrape waits for it
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the exposition and its content type, in the format that the ``Accept`` header asks for."""
+        """Return the exposition and its content type, in the format that the ``Accept`` header asks for.
+
+        A snapshot is encoded once per format, and what the process says of itself at every call.
+        """
         try:
             encode, content_type = choose_encoder(accept)
         except TypeError:  # a version that is no version, such as "version=x"
             encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
+        self._encoders[content_type] = encode
+        return self._encode(content_type, encode).removesuffix(_END) + encode(self._process), content_type
 
-    def families(self) -> Iterator[Metric]:
-        """Yield the metric families that hold now."""
-        published_at, families = self._published
-        fresh = self._clock() - published_at <= self._max_age
-        return (f for f in families if fresh or any(sample.name in _LASTING for sample in f.samples))
+    def _encode(self, content_type: str, encode: Encoder) -> bytes:
+        """Return the metric families that hold now, encoded."""
+        with self._lock:
+            published = self._published
+            if self._rendered.of is not published:
+                self._rendered = _Rendered(published)
+            published_at, families = published
+            fresh = self._clock() - published_at <= self._max_age
+            body = self._rendered.bodies.get((content_type, fresh))
+            if body is None:
+                held = (f for f in families if fresh or any(sample.name in _LASTING for sample in f.samples))
+                body = self._rendered.bodies[content_type, fresh] = encode(_Families(tuple(held)))
+        return body
 
 
-class _Published(Collector):
-    def __init__(self, exporter: Exporter) -> None:
-        self._exporter = exporter
+@dataclass(slots=True)
+class _Rendered:
+    """What has been encoded of one publication, by content type and whether it was fresh."""
 
-    def collect(self) -> Iterable[Metric]:
-        return self._exporter.families()
+    of: tuple[float, tuple[Metric, ...]]
+    bodies: dict[tuple[str, bool], bytes] = field(default_factory=dict)
+
+
+class _Families(CollectorRegistry):
+    """Metric families in the place of a registry, which is all that an encoder takes."""
+
+    def __init__(self, families: tuple[Metric, ...]) -> None:
+        super().__init__()
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
 
 
 class _Page:

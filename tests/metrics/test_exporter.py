@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from monitor import __version__
 from monitor.metrics import METRICS, Exporter
-from monitor.metrics.exporter import LABEL_LENGTH
+from monitor.metrics.exporter import LABEL_LENGTH, _Families
 from monitor.records import (
     Backlog,
     Cause,
@@ -30,7 +32,7 @@ from monitor.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # What Prometheus 2.42 sends.
@@ -399,3 +401,32 @@ def test_a_scrape_never_sees_half_a_snapshot() -> None:
     finally:
         stop.set()
         publisher.join()
+
+
+def test_a_snapshot_is_encoded_when_it_is_published_and_no_scrape_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[int] = []
+
+    def choose_counting(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+        encode, content_type = choose_encoder(accept)
+
+        def counting(registry: CollectorRegistry) -> bytes:
+            if isinstance(registry, _Families):
+                encoded.append(1)
+            return encode(registry)
+
+        return counting, content_type
+
+    monkeypatch.setattr("monitor.metrics.exporter.choose_encoder", choose_counting)
+    exporter = Exporter()
+    first = exporter.render(PROMETHEUS)[0]
+    assert (len(encoded), first.count(b"# EOF")) == (1, 1)
+    exporter.publish(Snapshot(NOW, (collection("docs"),)))
+    assert len(encoded) == 2
+    bodies = [exporter.render(PROMETHEUS)[0] for _ in range(5)]
+    assert len(encoded) == 2
+    assert all(body.endswith(b"# EOF\n") and body.count(b"# EOF") == 1 for body in bodies)
+    assert all(b'collection="docs"' in body and b"process_cpu_seconds" in body for body in bodies)
+    exporter.render("text/plain")
+    assert len(encoded) == 3
