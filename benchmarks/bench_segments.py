@@ -24,9 +24,10 @@ from pydantic import SecretStr
 
 from benchmarks.figures import Figures, rerun_steady
 from monitor.config import Config
-from monitor.pipeline import Collection, History, draw_sample, walk
+from monitor.pipeline import Collection, History, walk
 from monitor.records import Record, Window
 from monitor.reference import take_baseline
+from monitor.reservoir import draw_sample
 from monitor.segments import Slice
 from monitor.sources.columns import ColumnMap
 from monitor.sources.sliced import SegmentSource, SlicedLog

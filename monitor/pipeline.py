@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,13 +43,12 @@ from monitor.records import (
     Metric,
     Outcome,
     Ranking,
-    Record,
-    Rejection,
+    Records,
     Sample,
     VectorArray,
     Window,
 )
-from monitor.reservoir import Reservoir
+from monitor.reservoir import draw_sample, log_entries
 from monitor.stats.sampling import hash_ids
 
 DEPTH = 4
@@ -222,18 +221,7 @@ def sample_log(source: LogSource, start: datetime, end: datetime, size: int) -> 
     """Return the sample of a log's span ``[start, end)``; raises `EdgeError`."""
     if isinstance(source, SampledLog):
         return source.sample(start, end, size)
-    return draw_sample(source.read(start, end), size)
-
-
-def draw_sample(entries: Iterable[Record | Rejection], size: int) -> Sample:
-    """Return the bottom-``size`` sample of a window's records by hash of the id, in hash order.
-
-    Bounded memory whatever the window holds, and the same records whatever the order they come in. Of records that
-    share an id the earliest is kept; how often a sampled id came again is counted.
-    """
-    reservoir = Reservoir(size)
-    reservoir.drain(entries)
-    return reservoir.sample()
+    return draw_sample(log_entries(source, start, end), size)
 
 
 def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | None) -> QueryVectors:
@@ -241,19 +229,25 @@ def query_vectors(sample: Sample, embedder: Embedder | None, dimension: int | No
 
     ``dimension`` None takes the most frequent one (when a baseline is built).
     """
-    logged = {r.id: r.vector for r in sample.records if r.vector is not None}
-    texts = [(r.id, r.text) for r in sample.records if r.vector is None and r.text]
-    if texts and embedder is not None:
-        embedded = answers.embed(embedder, [text for _, text in texts])
-        logged.update(zip((identifier for identifier, _ in texts), embedded, strict=True))
-    if dimension is None and logged:
-        dimension = Counter(len(v) for v in logged.values()).most_common(1)[0][0]
-    ids = tuple(r.id for r in sample.records if r.id in logged and len(logged[r.id]) == dimension)
+    records = Records.of(sample.records)
+    if isinstance(records.vectors, np.ndarray) and dimension in {None, records.vectors.shape[1]}:
+        return QueryVectors(records.vectors, tuple(records.ids))
+    logged = {} if records.vectors is None else dict(zip(records.ids, records.vectors, strict=True))
+    known = {identifier: vector for identifier, vector in logged.items() if vector is not None}
+    texts = zip(records.ids, records.texts or (), strict=False)
+    unknown = [(identifier, text) for identifier, text in texts if text and identifier not in known]
+    if unknown and embedder is not None:
+        embedded = answers.embed(embedder, [text for _, text in unknown])
+        known.update(zip((identifier for identifier, _ in unknown), embedded, strict=True))
+    if dimension is None and known:
+        dimension = Counter(len(v) for v in known.values()).most_common(1)[0][0]
+    ids = tuple(i for i in records.ids if i in known and len(known[i]) == dimension)
     vectors = np.zeros((0, dimension or 0), dtype=np.float32)
     if ids:
-        rows = [logged[identifier] for identifier in ids]
-        vectors = np.concatenate(rows, dtype=np.float32).reshape(len(ids), -1)
-    return QueryVectors(vectors, ids, len(sample.records) - len(logged), len(logged) - len(ids))
+        vectors = np.concatenate([known[identifier] for identifier in ids], dtype=np.float32).reshape(
+            len(ids), -1
+        )
+    return QueryVectors(vectors, ids, len(records) - len(known), len(known) - len(ids))
 
 
 def replay_suite(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from monitor.messages import Message, Receipt
-from monitor.records import CorpusSample, Ranking, Reading, Record, Rejection, Sample, VectorArray
+from monitor.records import CorpusSample, Ranking, Reading, Record, Records, Rejection, Sample, VectorArray
 
 if TYPE_CHECKING:
     # Baseline and Profile live in higher layers; a detector only names them.
@@ -32,6 +32,14 @@ class LogSource(Protocol):
 
     def describe(self) -> str:
         """Connect, look, and say in one line what was found, without secrets; raises `EdgeError`."""
+
+
+@runtime_checkable
+class ColumnLog(Protocol):
+    """A log that is read in columns, which costs a fraction of reading record by record."""
+
+    def read_columns(self, start: datetime, end: datetime) -> Iterator[Records | Record | Rejection]:
+        """Yield what :meth:`LogSource.read` yields, many records at once in columns where that can be."""
 
 
 @runtime_checkable

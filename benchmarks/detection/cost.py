@@ -22,10 +22,11 @@ from monitor.judge.evidence import Budget, update_evidence
 from monitor.judge.runner import measure_all
 from monitor.judge.spans import Past, longest, measure_spans
 from monitor.judge.verdict import judge
-from monitor.pipeline import Collection, draw_sample, profile_window
+from monitor.pipeline import Collection, profile_window
 from monitor.profile import Profile, merge
 from monitor.records import Evidence, JudgedQuery, Reading, Record, VectorArray, Verdict, Window
 from monitor.reference import take_baseline
+from monitor.reservoir import draw_sample
 from monitor.stats.vector_pass import summarise_vectors
 from monitor.wiring import count_streams, wire_detectors, wire_spans
 from tests.core_fakes.world import QUARTER, FakeIndex, unit

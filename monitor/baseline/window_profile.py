@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from monitor.baseline.frozen import SCORE_COLUMNS, Baseline
 from monitor.baseline.newcomers import are_pieces, one_of_each_source, profile_newcomers
 from monitor.profile import Profile, counts_profile, merge, vectors_profile
-from monitor.records import CorpusSample, Direction, Ranking, Sample
+from monitor.records import CorpusSample, Direction, Ranking, Records, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
 from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
@@ -33,20 +31,21 @@ def score_columns(sample: Sample, direction: Direction) -> dict[str, FloatArray]
     Inf or near the end of the numbers is left out of all three.
     """
     sign = 1.0 if direction == "similarity" else -1.0
-    of_length: dict[int, list[tuple[float, ...]]] = defaultdict(list)
-    for record in sample.records:
-        if record.scores:
-            of_length[len(record.scores)].append(record.scores)
-    columns: dict[str, list[FloatArray]] = {"top1": [], "mean": [], "margin": []}
-    for length, scores in of_length.items():  # answers of one length are one array
-        flat = np.fromiter(chain.from_iterable(scores), dtype=np.float64, count=length * len(scores))
-        table = flat.reshape(-1, length) * sign
-        table = table[(np.abs(table) < _LARGEST_SCORE).all(axis=1)]
-        columns["top1"].append(table[:, 0])
-        columns["mean"].append(table.mean(axis=1))
+    scores = Records.of(sample.records).scores
+    if scores is None:
+        return {name: np.zeros(0) for name in ("top1", "mean", "margin")}
+    lengths = scores.lengths
+    top1, mean, margin = (np.full(len(lengths), np.nan) for _ in range(3))
+    for length in np.unique(lengths[lengths > 0]).tolist():  # answers of one length are one table
+        rows = np.flatnonzero(lengths == length)
+        table = scores.values[scores.edges[rows][:, None] + np.arange(length)] * sign
+        usable = (np.abs(table) < _LARGEST_SCORE).all(axis=1)
+        rows, table = rows[usable], table[usable]
+        top1[rows], mean[rows] = table[:, 0], table.mean(axis=1)
         if length > 1:
-            columns["margin"].append(table[:, 0] - table[:, 1])
-    return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
+            margin[rows] = table[:, 0] - table[:, 1]
+    columns = {"top1": top1, "mean": mean, "margin": margin}
+    return {name: column[~np.isnan(column)] for name, column in columns.items()}
 
 
 def profile_queries(
@@ -66,21 +65,24 @@ def profile_log(baseline: Baseline, sample: Sample) -> Profile:
         for name in SCORE_COLUMNS
         if name in baseline.score_edges
     }
-    answered = sum(1 for r in sample.records if r.hits)
+    records = Records.of(sample.records)
+    n = len(records)
+    answered = np.fromiter(map(bool, records.hits or [()] * n), np.bool_, n)
+    scored = np.zeros(n, dtype=bool) if records.scores is None else records.scores.lengths > 0
     quality = counts_profile(
         baseline.basis,
         records__seen=sample.seen,
-        records__sampled=len(sample.records),
+        records__sampled=n,
         records__duplicates=sample.duplicates,
         records__rejected=sum(sample.rejected.values()),
         records__entries=sample.seen + sum(sample.rejected.values()),
         records__windows=1,
-        records__no_text=sum(1 for r in sample.records if not r.text),
-        records__no_vector=sum(1 for r in sample.records if r.vector is None),
-        scores__answers=answered,
-        scores__empty=len(sample.records) - answered,
-        scores__missing=sum(1 for r in sample.records if r.hits and not r.scores),
-        scores__nonfinite=sum(1 for r in sample.records if r.scores) - len(columns["top1"]),
+        records__no_text=n - sum(map(bool, records.texts or ())),
+        records__no_vector=n - records.with_vector,
+        scores__answers=int(answered.sum()),
+        scores__empty=int((~answered).sum()),
+        scores__missing=int((answered & ~scored).sum()),
+        scores__nonfinite=int(scored.sum()) - len(columns["top1"]),
     )
     return merge(quality, Profile(baseline.basis, scores))
 

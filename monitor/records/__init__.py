@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from monitor.records.columns import Ragged, Records
 from monitor.records.flow import (
     SIGNALS,
     Cause,
     CorpusSample,
     Direction,
     Evidence,
-    FloatArray,
     Ingest,
-    IntArray,
     JudgedQuery,
     Metric,
     Outcome,
     Ranking,
     Reading,
-    Record,
-    Rejection,
     Sample,
     Severity,
     State,
     Status,
-    VectorArray,
     Verdict,
     Window,
     WindowState,
 )
+from monitor.records.record import FloatArray, IntArray, Record, Rejection, VectorArray
 from monitor.records.shown import (
     Backlog,
     BaselineInfo,
@@ -56,9 +53,11 @@ __all__ = [
     "JudgedQuery",
     "Metric",
     "Outcome",
+    "Ragged",
     "Ranking",
     "Reading",
     "Record",
+    "Records",
     "Rejection",
     "Sample",
     "Severity",

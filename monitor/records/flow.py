@@ -11,9 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-VectorArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
+from monitor.records.record import Record, Rejection, VectorArray
 
 Status = Literal["ok", "insufficient", "invalid"]
 State = Literal["quiet", "drift", "insufficient", "invalid"]
@@ -35,46 +33,6 @@ SIGNALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One logged query.
-
-    Attributes
-    ----------
-    id : str
-        Unique in its source; duplicates inside a window are counted and dropped.
-    at : datetime
-        Time of the query, aware, UTC.
-    text, vector, model : optional
-        The query's text, its vector ``(d,)`` float32, and the name of the model that made it.
-    hits : tuple of str
-        Document ids as returned, best first; empty means the answer was empty.
-    scores : tuple of float or None
-        One score per hit, or None when the log carries none.
-    segments, feedback : mapping
-        Labels (tenant, language) and numeric feedback (clicked, thumbs).
-    """
-
-    id: str
-    at: datetime
-    text: str | None = None
-    vector: VectorArray | None = None
-    model: str | None = None
-    hits: tuple[str, ...] = ()
-    scores: tuple[float, ...] | None = None
-    segments: Mapping[str, str] = field(default_factory=dict)
-    feedback: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A log entry that cannot be used: counted by ``reason`` (a short fixed word), shown by ``where``."""
-
-    reason: str
-    where: str
-    detail: str = ""
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
     """A half-open UTC span ``[start, end)`` of one collection, aligned to the epoch."""
@@ -91,9 +49,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The bounded, deterministic subset of a window's records, and what was seen on the way to it."""
+    """The bounded, deterministic subset of a window's records, and what was seen on the way to it.
 
-    records: tuple[Record, ...]
+    Drawn samples hold their records in columns (:class:`monitor.records.Records`).
+    """
+
+    records: Sequence[Record]
     seen: int
     duplicates: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)

@@ -9,18 +9,18 @@ with it :meth:`monitor.sources.rows.RowReader.read` tells.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from monitor.records import Record, VectorArray
+from monitor.records import FloatArray, IntArray, Ragged
+from monitor.records.columns import Vectors, one_matrix
 from monitor.sources.values import (
     BLOBS,
     FlawError,
@@ -33,13 +33,12 @@ from monitor.sources.values import (
     read_vector,
 )
 
-Column = Sequence[Any]
+Column = Sequence[Any] | NDArray[Any] | Ragged
 Value = TypeVar("Value")
 
 _TEXT, _LIST, _BLOB, _ARRAY, _FLOAT = {str}, {list}, {bytes}, {np.ndarray}, {float}
 _FLOAT32 = np.dtype(np.float32)
 _EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001 that is what it is for
-_SETTERS = tuple(getattr(Record, field.name).__set__ for field in fields(Record))
 
 
 def read_each(read: Callable[[Any], Value], column: Iterable[Any], odd: set[int]) -> list[Value | None]:
@@ -79,64 +78,78 @@ def in_utc(moments: Iterable[datetime]) -> list[datetime]:
 
 def read_ids(column: Column, odd: set[int]) -> Sequence[str | None]:
     """Return each id as text."""
-    return column if _are_ascii(column) and all(column) else read_each(read_id, column, odd)
+    if _are_ascii(column) and all(column):
+        return cast("Sequence[str]", column)
+    return read_each(read_id, column, odd)
 
 
-def read_texts(column: Column, odd: set[int]) -> Sequence[str | None]:
-    """Return each text, None where there is none."""
-    return column if _are_absent(column) or _are_ascii(column) else read_each(read_text, column, odd)
-
-
-def read_vectors(column: Column, dtype: VectorDtype, odd: set[int]) -> list[VectorArray | None]:
-    """Return each vector ``(d,)`` float32 in memory of its own: a record must not keep its whole batch alive."""
+def read_texts(column: Column, odd: set[int]) -> Sequence[str | None] | None:
+    """Return each text, None where there is none; None where no row has any."""
     if _are_absent(column):
-        return list(column)
+        return None
+    return cast("Sequence[str]", column) if _are_ascii(column) else read_each(read_text, column, odd)
+
+
+def read_vectors(column: Column, dtype: VectorDtype, odd: set[int]) -> Vectors:
+    """Return the vectors as one matrix ``(n, d)`` float32 where they have one dimension, else each ``(d,)``.
+
+    Those that are returned one by one are in memory of their own; None where no row has any.
+    """
+    if isinstance(column, np.ndarray):
+        return column
+    if _are_absent(column):
+        return None
     kinds = set(map(type, column))
-    if kinds == _ARRAY and all(value.dtype == _FLOAT32 and value.ndim == 1 for value in column):
-        return [value.copy() for value in column]
-    if kinds == _BLOB and BLOBS[dtype] == _FLOAT32:
+    if kinds == _BLOB and BLOBS[dtype] == _FLOAT32 and len(set(map(len, column))) == 1:
         try:
-            return [np.frombuffer(value, _FLOAT32) for value in column]
+            return np.frombuffer(b"".join(cast("Sequence[bytes]", column)), _FLOAT32).reshape(len(column), -1)
         except ValueError:
-            pass  # one of them is no whole number of float32
-    return read_each(lambda value: read_vector(value, dtype), column, odd)
+            pass  # they are no whole number of float32
+    vectors = read_each(lambda value: read_vector(value, dtype), column, odd)
+    return one_matrix(vectors)
 
 
 def read_hit_lists(
     column: Column, hit_id: str, hit_score: str, odd: set[int]
-) -> tuple[list[tuple[str, ...]], list[list[Any] | None]]:
-    """Return the document ids of each row, and the raw scores beside them if any."""
+) -> tuple[list[tuple[str, ...]] | None, list[list[Any] | None] | None]:
+    """Return the document ids of each row, and the raw scores beside them; None for what no row has."""
+    if _are_absent(column):
+        return None, None
     lists = _lists([value for value in column if value is not None])
     if lists is not None and _are_ascii(map("".join, lists)) and all(map(all, lists)):
-        return _spread(column, map(tuple, lists), ()), [None] * len(column)
+        return _spread(column, map(tuple, lists), ()), None
     pairs = [pair or ((), None) for pair in read_each(lambda v: read_hits(v, hit_id, hit_score), column, odd)]
     return [ids for ids, _ in pairs], [scores for _, scores in pairs]
 
 
-def read_score_lists(
-    column: Column, hits: Sequence[tuple[str, ...]] | None, odd: set[int]
-) -> list[tuple[float, ...] | None]:
-    """Return the scores of each row, one per hit where the log has hits; None where it has none."""
-    lists = _lists([value for value in column if value is not None])
-    if lists is not None and _are_finite(lists):
-        scores = _spread(column, map(tuple, lists), None)
-        if hits is None or all(
-            own is None or len(own) == len(ids) for own, ids in zip(scores, hits, strict=True)
-        ):
+def read_score_lists(column: Column, hits: Sequence[tuple[str, ...]] | None, odd: set[int]) -> Ragged | None:
+    """Return the scores of each row, one per hit where the log has hits; None where no row has any."""
+    scores = column if isinstance(column, Ragged) else _ragged(column)
+    if scores is not None and _are_finite(scores.values):
+        if hits is None or not scores.present.any():
             return scores
-    counts: Iterable[int | None] = [None] * len(column) if hits is None else map(len, hits)
-    return read_each(lambda pair: read_scores(*pair), zip(column, counts, strict=True), odd)
+        counts = np.fromiter(map(len, hits), np.int64, len(hits))
+        if (scores.lengths == counts)[scores.present].all():
+            return scores
+    if _are_absent(column):
+        return None
+    counts_each: Iterable[int | None] = [None] * len(column) if hits is None else map(len, hits)
+    return Ragged.of(read_each(lambda pair: read_scores(*pair), zip(column, counts_each, strict=True), odd))
 
 
-def make_records(rows: int, *columns: Iterable[Any]) -> list[Record]:
-    """Return ``Record(...)`` of each row, the columns in the order of its fields.
+def _ragged(column: Column) -> Ragged | None:
+    """Return lists of floats end to end; None unless every value that is there is one."""
+    lists = _lists([value for value in column if value is not None])
+    if lists is None or not set(map(type, chain.from_iterable(lists))) <= _FLOAT:
+        return None
+    return Ragged.of(_spread(column, lists, None))
 
-    A frozen class looks up how to set a value for each value anew, which costs more than reading it; here it is known.
-    """
-    records = [object.__new__(Record) for _ in range(rows)]
-    for put, column in zip(_SETTERS, columns, strict=True):
-        deque(map(put, records, column), maxlen=0)
-    return records
+
+def take(column: Column, rows: IntArray) -> Any:
+    """Return the values of these rows, as the column has them."""
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    return column.take(rows) if isinstance(column, Ragged) else [column[row] for row in rows.tolist()]
 
 
 def _are_absent(column: Column) -> bool:
@@ -164,10 +177,10 @@ def _lists(values: Sequence[Any]) -> list[list[Any]] | None:
     return list(values) if kinds <= _LIST else None
 
 
-def _are_finite(lists: Sequence[list[Any]]) -> bool:
-    """Tell whether all are finite floats: their sum is, only where every one of them is."""
-    kinds = set(map(type, chain.from_iterable(lists)))
-    return kinds <= _FLOAT and math.isfinite(sum(chain.from_iterable(lists)))
+def _are_finite(values: FloatArray) -> bool:
+    """Tell whether all are finite: their sum is, only where every one of them is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(values.sum())
 
 
 def _spread(column: Column, found: Iterable[Value], absent: Any) -> list[Any]:

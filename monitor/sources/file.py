@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import ConfigError, EdgeError
-from monitor.records import Record, Rejection
+from monitor.records import Record, Records, Rejection
 from monitor.sources.columns import REQUIRED, ColumnMap, check_columns, complete, hint, named
 from monitor.sources.json_lines import first_keys, read_json_lines
 from monitor.sources.parquet import check_parquet_columns, parquet_columns, read_parquet
-from monitor.sources.rows import RowFormat, RowReader
+from monitor.sources.rows import RowFormat, RowReader, each
 from monitor.sources.values import VectorDtype, read_zone
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
@@ -71,6 +71,10 @@ class FileSource:
 
     def read(self, start: datetime, end: datetime) -> Iterator[Record | Rejection]:
         """Yield the records of ``[start, end)`` file by file; raises `EdgeError` or `ConfigError`."""
+        return each(self.read_columns(start, end))
+
+    def read_columns(self, start: datetime, end: datetime) -> Iterator[Records | Record | Rejection]:
+        """Yield what :meth:`read` does, the records of Parquet in columns; raises `EdgeError` or `ConfigError`."""
         columns = complete(self.columns)
         zone = None if self.timezone is None else read_zone(self.timezone)
         row_format = RowFormat(zone, self.hit_id, self.hit_score, self.vector_dtype)
@@ -78,7 +82,7 @@ class FileSource:
             reader = RowReader(columns, row_format, start, end, self.clock())
             if path.suffix == ".parquet":
                 for batch, place in read_parquet(path, columns, reader, self.indexes):
-                    yield from reader.read_batch(batch, place)
+                    yield from reader.read_columns(batch, place)
                 continue
             for where, values in read_json_lines(path, self.max_line_bytes, reader, self.indexes):
                 if isinstance(values, Rejection):

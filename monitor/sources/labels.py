@@ -47,18 +47,19 @@ def read_labels(
 
 
 def read_label_column(
-    places: Places | None, columns: Sequence[Column], rows: int, read: Callable[[Any], Value], odd: set[int]
-) -> list[dict[str, Value]]:
-    """Return the labels of each row of a batch; a row with one that cannot be read is added to ``odd``."""
+    places: Places | None, columns: Sequence[Column], read: Callable[[Any], Value], odd: set[int]
+) -> list[dict[str, Value]] | None:
+    """Return the labels of each row of a batch, None where there are none; a row with a bad one is added to ``odd``."""
     if places is None:
-        return [{} for _ in range(rows)]
-    needed = (places,) if isinstance(places, int) else [place for _, place in places]
+        return None
+    needed = [places] if isinstance(places, int) else [place for _, place in places]
     if all(set(map(type, columns[place])) == {NoneType} for place in needed):
-        return [{} for _ in range(rows)]
+        return None
+    inner: Places = 0 if isinstance(places, int) else tuple((label, i) for i, (label, _) in enumerate(places))
     labels: list[dict[str, Value]] = []
     flaws: list[FlawError] = []
-    for row, values in enumerate(zip(*columns, strict=True)):
-        labels.append(read_labels(places, values, read, "", flaws))
+    for row, values in enumerate(zip(*(columns[place] for place in needed), strict=True)):
+        labels.append(read_labels(inner, values, read, "", flaws))
         if flaws:
             odd.add(row)
             flaws.clear()

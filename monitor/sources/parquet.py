@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monitor.errors import ConfigError, EdgeError
+from monitor.records import IntArray, Ragged
 from monitor.sources.batch import Column, in_utc
 from monitor.sources.columns import REQUIRED, ColumnMap, hint, named
 from monitor.sources.rows import RowReader
@@ -58,7 +62,7 @@ def read_parquet(
         existing = file.schema_arrow.names
         check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
         wanted = [name for name in reader.names if name in existing]
-        vector = columns.get("vector")
+        kinds = {columns.get("vector"): "vector", columns.get("scores"): "scores"}
         number = 1
         if groups is None:
             spans = [_time_span(file, group, str(columns["at"])) for group in range(file.num_row_groups)]
@@ -69,7 +73,7 @@ def read_parquet(
                 reader.inside = False  # what has no time in the next group follows a row outside
                 continue
             for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted):
-                lists = {name: _values(batch.column(name), vectors=name == vector) for name in wanted}
+                lists = {name: _values(batch.column(name), kinds.get(name)) for name in wanted}
                 absent = [None] * batch.num_rows
                 yield [lists.get(name, absent) for name in reader.names], _places(path, number)
                 number += batch.num_rows
@@ -136,12 +140,12 @@ def _time_span(file: Any, group: int, name: str) -> tuple[datetime, datetime] | 
     return None
 
 
-def _values(column: Any, *, vectors: bool) -> list[Any]:
+def _values(column: Any, field: str | None) -> Column:
     import pyarrow as pa  # noqa: PLC0415
 
     kind = column.type
-    if vectors and _is_list(pa, kind) and pa.types.is_floating(kind.value_type):
-        return _vectors(pa, column)
+    if field and _is_list(pa, kind) and pa.types.is_floating(kind.value_type):
+        return _vectors(pa, column) if field == "vector" else _ragged(pa, column)
     if _is_list(pa, kind) and (pa.types.is_floating(kind.value_type) or pa.types.is_string(kind.value_type)):
         return _lists(pa, column)
     if pa.types.is_timestamp(kind):
@@ -181,30 +185,51 @@ def _is_list(pa: Any, kind: Any) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _vectors(pa: Any, column: Any) -> list[Any]:
-    """Return each list as a view of one array: no number becomes a Python object."""
-    numbers = column.values.to_numpy(zero_copy_only=False)
-    edges, valid = _edges(pa, column)
+def _vectors(pa: Any, column: Any) -> Column:
+    """Return lists of one length as a matrix ``(n, d)`` float32, else each as a view: no number becomes an object."""
+    numbers, edges, valid = _flat(pa, column)
+    lengths = np.diff(edges)
+    if len(lengths) and valid.all() and (lengths == lengths[0]).all():
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, which the profile counts
+            matrix = numbers[edges[0] : edges[-1]].astype(np.float32, copy=False)
+        return matrix.reshape(len(lengths), -1)  # type: ignore[no-any-return]  # pyarrow is untyped
     return [numbers[a:b] if ok else None for a, b, ok in zip(edges[:-1], edges[1:], valid, strict=True)]
+
+
+def _ragged(pa: Any, column: Any) -> Ragged:
+    """Return lists of floats end to end."""
+    numbers, edges, valid = _flat(pa, column)
+    if valid.all():
+        return Ragged(numbers.astype(np.float64, copy=False), edges, valid)
+    # What stands behind an absent list is anything.
+    lists = zip(edges[:-1], edges[1:], valid, strict=True)
+    return Ragged.of(numbers[a:b].tolist() if ok else None for a, b, ok in lists)
+
+
+def _flat(pa: Any, column: Any) -> tuple[Any, IntArray, NDArray[np.bool_]]:
+    """Return the numbers of lists end to end, where each row's begin and the last ends, and which rows have one."""
+    edges, valid = _edges(pa, column)
+    return column.values.to_numpy(zero_copy_only=False), edges, valid
 
 
 def _lists(pa: Any, column: Any) -> list[Any]:
     """Return each list as a Python list: all values are converted in one go, which is much faster than by row."""
-    edges, valid = _edges(pa, column)
+    found, valid = _edges(pa, column)
+    edges = found.tolist()
     first = edges[0]
     try:  # a column may be a slice of a longer one, whose other values are not ours
         values = column.values.slice(first, edges[-1] - first).to_pylist()
     except (ValueError, pa.ArrowException):  # one text that is not UTF-8 costs one row
         return [_scalar(pa, value) for value in column]
-    rows = zip(edges[:-1], edges[1:], valid, strict=True)
+    rows = zip(edges[:-1], edges[1:], valid.tolist(), strict=True)
     return [values[a - first : b - first] if ok else None for a, b, ok in rows]
 
 
-def _edges(pa: Any, column: Any) -> tuple[list[int], list[bool]]:
+def _edges(pa: Any, column: Any) -> tuple[IntArray, NDArray[np.bool_]]:
     """Return where in the column's values each row's list begins, the end of the last, and which rows have one."""
     if pa.types.is_fixed_size_list(column.type):
         size = column.type.list_size
-        edges = [(column.offset + i) * size for i in range(len(column) + 1)]
+        edges = (column.offset + np.arange(len(column) + 1)) * size
     else:
-        edges = column.offsets.to_pylist()
-    return edges, column.is_valid().to_pylist()
+        edges = column.offsets.to_numpy().astype(np.int64)
+    return edges, column.is_valid().to_numpy(zero_copy_only=False)

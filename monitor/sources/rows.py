@@ -24,12 +24,15 @@ dimension are no reason at all: the profile counts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from monitor.records import Record, Rejection
+import numpy as np
+
+from monitor.records import IntArray, Record, Records, Rejection
+from monitor.records.columns import one_matrix
 from monitor.sources import batch
 from monitor.sources.batch import Column
 from monitor.sources.labels import Places, read_label_column, read_labels
@@ -146,36 +149,64 @@ class RowReader:
     def read_batch(
         self, columns: Sequence[Column], where: Callable[[int], str]
     ) -> Iterator[Record | Rejection]:
+        """Yield what :meth:`read_columns` yields, each record by itself."""
+        return each(self.read_columns(columns, where))
+
+    def read_columns(
+        self, columns: Sequence[Column], where: Callable[[int], str]
+    ) -> Iterator[Records | Record | Rejection]:
         """Yield what :meth:`read` returns of each row of a batch, in their order; ``where`` tells the place of a row.
 
-        ``columns`` are the rows' values, in the order of ``names``. What is sound is read by columns, which is several
-        times quicker; a row in which something is wrong is read again by itself. ``at`` is left alone.
+        ``columns`` are the rows' values, in the order of ``names``. What is sound is read by columns, which is many
+        times quicker, and left in them; a row in which something is wrong is read again by itself. ``at`` stays.
         """
-        times: Column = batch.read_times(columns[self._at], self._format.timezone, set())
-        inside: Sequence[int] = range(len(times))
-        if times and all(times) and self._takes(min(times)) and self._takes(max(times)):
-            found = self._records(columns, times)
-            if all(found):  # as nearly every batch is
-                self.inside = True
-                yield from filter(None, found)
-                return
+        times = batch.read_times(columns[self._at], self._format.timezone, set())
+        known = [at for at in times if at is not None]
+        if known and len(known) == len(times) and self._takes(min(known)) and self._takes(max(known)):
+            taken = np.arange(len(times))
+            chosen: Sequence[Column] = columns
         else:
             inside = [row for row, at in enumerate(times) if at is not None and self._takes(at)]
-            chosen = [[column[row] for row in inside] for column in columns]
-            found = self._records(chosen, [times[row] for row in inside])
-        records = dict(zip(inside, found, strict=True))
-        for row, at in enumerate(times):
-            record = records.get(row)
-            if record is not None:
+            taken = np.array(inside, dtype=np.int64)
+            chosen = [batch.take(column, taken) for column in columns]
+        records, sound = self._records(chosen, batch.take(times, taken))
+        if len(records) == len(times):  # as nearly every batch is
+            if len(times):
                 self.inside = True
-                yield record
-            elif row in records or at is None or at > self._limit:
-                record, rejections = self.read([column[row] for column in columns], where(row))
-                if record is not None:
-                    yield record
-                yield from rejections
-            else:
-                self.inside = False
+                yield records
+            return
+        yield from self._among_others(columns, times, where, records, taken, taken[sound])
+
+    def _among_others(
+        self,
+        columns: Sequence[Column],
+        times: Sequence[datetime | None],
+        where: Callable[[int], str],
+        records: Records,
+        taken: IntArray,
+        sound: IntArray,
+    ) -> Iterator[Records | Record | Rejection]:
+        """Yield the records of the ``sound`` rows, in runs, and between them what is told of the others."""
+        inside, given = set(taken.tolist()), 0
+        end = 0
+        bounds = np.flatnonzero(np.diff(sound) != 1) + 1
+        for run in [*np.split(sound, bounds), np.array([len(times)])]:
+            if not len(run):
+                continue
+            for row in range(end, int(run[0])):
+                at = times[row]
+                if row in inside or at is None or at > self._limit:
+                    record, rejections = self.read([column[row] for column in columns], where(row))
+                    if record is not None:
+                        yield record
+                    yield from rejections
+                else:
+                    self.inside = False
+            end = int(run[-1]) + 1
+            if end <= len(times):
+                self.inside = True
+                yield records.take(np.arange(given, given + len(run)))
+                given += len(run)
 
     def reject(self, reason: str, where: str, detail: str = "") -> tuple[Rejection, ...]:
         """Return the rejection of an entry without a readable time, if it belongs to the window."""
@@ -193,8 +224,10 @@ class RowReader:
         """Tell whether a time is in the window and not ahead of the clock."""
         return self._start <= at < self._end and at <= self._limit
 
-    def _records(self, columns: Sequence[Column], times: Column) -> list[Record | None]:
-        """Return the record of each row of a batch, None where something is wrong with it."""
+    def _records(
+        self, columns: Sequence[Column], times: Sequence[datetime | None]
+    ) -> tuple[Records, IntArray]:
+        """Return the records of a batch's rows in which nothing is wrong, and which rows they are."""
         nothing = [None] * len(times)
         odd: set[int] = set()
 
@@ -205,23 +238,30 @@ class RowReader:
         hits, inner_scores = batch.read_hit_lists(
             column(self._hits), row_format.hit_id, row_format.hit_score, odd
         )
-        raw_scores = [
-            own if own is not None else inner
-            for own, inner in zip(column(self._scores), inner_scores, strict=True)
-        ]
-        records = batch.make_records(
-            len(times),
-            batch.read_ids(column(self._id), odd),
-            times,
+        raw_scores = column(self._scores)
+        if inner_scores is not None:
+            raw_scores = [
+                inner if own is None else own for own, inner in zip(raw_scores, inner_scores, strict=True)
+            ]
+        records = Records(
+            batch.read_ids(column(self._id), odd),  # type: ignore[arg-type]  # None in odd rows alone
+            times,  # type: ignore[arg-type]  # only those that are there were chosen
             batch.read_texts(column(self._text), odd),
             batch.read_vectors(column(self._vector), row_format.vector_dtype, odd),
             batch.read_texts(column(self._model), odd),
             hits,
-            batch.read_score_lists(raw_scores, None if self._hits is None else hits, odd),
-            read_label_column(self._segments, columns, len(times), read_segment, odd),
-            read_label_column(self._feedback, columns, len(times), read_feedback, odd),
+            batch.read_score_lists(
+                raw_scores, None if self._hits is None else hits or [()] * len(times), odd
+            ),
+            read_label_column(self._segments, columns, read_segment, odd),
+            read_label_column(self._feedback, columns, read_feedback, odd),
         )
-        return [None if row in odd else record for row, record in enumerate(records)] if odd else [*records]
+        sound = np.array([row for row in range(len(times)) if row not in odd], dtype=np.int64)
+        if odd:
+            records = records.take(sound)
+            if isinstance(records.vectors, list):  # an odd one may have been all that had no vector
+                records = replace(records, vectors=one_matrix(records.vectors))
+        return records, sound
 
     def _record(
         self, values: Sequence[Any], at: datetime, where: str
@@ -256,3 +296,12 @@ class RowReader:
             feedback = read_labels(self._feedback, values, read_feedback, "bad_feedback", flaws)
         record = Record(identifier, at, text, vector, model, hits, scores, segments, feedback)
         return record, tuple([Rejection(flaw.reason, where, flaw.detail) for flaw in flaws]) if flaws else ()
+
+
+def each(entries: Iterable[Records | Record | Rejection]) -> Iterator[Record | Rejection]:
+    """Yield every record by itself."""
+    for entry in entries:
+        if isinstance(entry, Records):
+            yield from entry
+        else:
+            yield entry

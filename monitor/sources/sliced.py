@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import repeat
+
+import numpy as np
 
 from monitor.errors import EdgeError
 from monitor.protocols import LogSource
-from monitor.records import Record, Rejection, Sample
-from monitor.reservoir import HASHED_AT_ONCE, Reservoir
+from monitor.records import Record, Records, Rejection, Sample
+from monitor.reservoir import Reservoir, draw_sample, in_columns, log_entries
 from monitor.segments import WHOLE, Part, Slice
 
 SPANS = 2
@@ -105,15 +106,24 @@ class SlicedLog:
 
     def _draw(self, wanted: Sequence[Part], span: Span) -> dict[Part, Sample]:
         reservoirs = {part: Reservoir(self.size) for part in wanted}
-        entries = iter(self.source.read(*span))
-        while chunk := list(islice(entries, HASHED_AT_ONCE)):
-            slices: dict[Part, list[Record | Rejection]] = defaultdict(list)
-            for entry in chunk:
-                for part in self.parts_of(entry):
-                    slices[part].append(entry)
-            for part in slices.keys() & reservoirs.keys():
-                reservoirs[part].add(*slices[part])
+        for entry in in_columns(log_entries(self.source, *span)):
+            for part, own in self._split(entry):
+                if part in reservoirs:
+                    reservoirs[part].add(own)
         return {part: reservoir.sample() for part, reservoir in reservoirs.items()}
+
+    def _split(self, entry: Records | Rejection) -> Iterator[tuple[Part, Records | Rejection]]:
+        yield WHOLE, entry
+        if isinstance(entry, Rejection):
+            return
+        for each in self.slices:
+            rows: dict[str, list[int]] = {}
+            for row, labels in enumerate(entry.segments or repeat({}, len(entry))):
+                name = each.name_of(labels)
+                if name is not None:
+                    rows.setdefault(name, []).append(row)
+            for name, chosen in rows.items():
+                yield (each.by, name), entry.take(np.array(chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +143,7 @@ class SegmentSource:
         """Return the slice's sample of ``[start, end)``; raises `EdgeError`."""
         if size == self.log.size:
             return self.log.sample(self.part, start, end)
-        reservoir = Reservoir(size)
-        reservoir.drain(self.read(start, end))
-        return reservoir.sample()
+        return draw_sample(self.read(start, end), size)
 
     def describe(self) -> str:
         """Return what the log says of itself; raises `EdgeError`."""

@@ -17,10 +17,10 @@ from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import TypeEngine
 
 from monitor.errors import ConfigError
-from monitor.records import Record, Rejection
+from monitor.records import Record, Records, Rejection
 from monitor.sources.batch import Column
 from monitor.sources.columns import ColumnMap, check_columns, complete, hint, named
-from monitor.sources.rows import RowFormat, RowReader
+from monitor.sources.rows import RowFormat, RowReader, each
 from monitor.sources.sql_connection import open_session, parse_url
 from monitor.sources.sql_time import in_window
 from monitor.sources.values import FlawError, VectorDtype, is_text, read_time, read_zone
@@ -88,7 +88,11 @@ class SqlSource:
         read_zone(self.timezone)
 
     def read(self, start: datetime, end: datetime) -> Iterator[Record | Rejection]:
-        """Yield the records of ``[start, end)`` batch by batch; raises `EdgeError` or `ConfigError`."""
+        """Yield the records of ``[start, end)`` one by one; raises `EdgeError` or `ConfigError`."""
+        return each(self.read_columns(start, end))
+
+    def read_columns(self, start: datetime, end: datetime) -> Iterator[Records | Record | Rejection]:
+        """Yield the records of ``[start, end)`` in columns, batch by batch; raises `EdgeError` or `ConfigError`."""
         zone = read_zone(self.timezone)
         with open_session(self.url, self.timeout) as session:
             log = reflect(session.connection, self.table, self.schema, self.columns)
@@ -101,7 +105,7 @@ class SqlSource:
             with closing(session.stream(wanted, self.batch_size)) as batches:
                 for batch in batches:
                     columns = list(zip(*batch, strict=True))
-                    yield from reader.read_batch(columns, _places(self.table, reader.names[0], columns[0]))
+                    yield from reader.read_columns(columns, _places(self.table, reader.names[0], columns[0]))
 
     def describe(self) -> str:
         """Return what is there, what is mapped and how fresh it is; raises `EdgeError` or `ConfigError`."""

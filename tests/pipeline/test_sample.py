@@ -8,9 +8,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.pipeline import draw_sample
 from monitor.records import Record, Rejection
-from monitor.reservoir import EXAMPLES, HASHED_AT_ONCE
+from monitor.reservoir import EXAMPLES, HASHED_AT_ONCE, draw_sample
 from monitor.stats.sampling import hash_id
 from tests.core_fakes import world
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.records import Record, Rejection
+from monitor.records import Record, Records, Rejection
 from monitor.sources import batch
 from monitor.sources.rows import RowFormat, RowReader
 
@@ -108,22 +108,42 @@ def test_a_sound_batch_is_read_by_columns_alone(monkeypatch: pytest.MonkeyPatch)
     assert [r.hits for r in reader.read_batch(columns, str) if isinstance(r, Record)] == [("a", "b"), ()]
 
 
-def test_a_vector_of_a_record_does_not_keep_its_batch() -> None:
-    matrix = np.ones((2, 3), dtype=np.float32)
-    first, _ = batch.read_vectors(list(matrix), "float32", set())
+def test_vectors_that_come_one_by_one_do_not_keep_their_batch() -> None:
+    matrix = np.ones((3, 3), dtype=np.float32)
+    vectors = batch.read_vectors([matrix[0], None, matrix[2, :2]], "float32", set())
+    assert isinstance(vectors, list)
+    first, _, shorter = vectors
     assert first is not None
-    assert first.base is None
+    assert shorter is not None
+    assert (first.base, shorter.base) == (None, None)
 
 
-def test_records_are_made_as_their_class_makes_them() -> None:
-    whole = Record("q1", START, "how?", None, "m", ("a",), (0.5,), {"tenant": "acme"}, {"clicked": 1.0})
-    columns = [[getattr(whole, name)] for name in Record.__slots__]
-    assert batch.make_records(1, *columns) == [whole]
-    with pytest.raises(ValueError, match="shorter"):
-        batch.make_records(1, *columns[:-1])
+def test_vectors_of_one_dimension_are_a_matrix() -> None:
+    blobs = [np.array(row, np.float32).tobytes() for row in ([1, 2], [3, 4])]
+    columns: list[Any] = [blobs, ["[1, 2]", [3.0, 4.0]], np.array([[1, 2], [3, 4]], np.float32)]
+    for column in columns:
+        matrix = batch.read_vectors(column, "float32", set())
+        assert isinstance(matrix, np.ndarray)
+        assert matrix.dtype == np.float32
+        assert matrix.tolist() == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("moment", [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)])  # noqa: DTZ001
-def test_times_without_a_zone_are_taken_to_utc(moment: datetime) -> None:
-    assert batch.in_utc([moment]) == [moment.replace(tzinfo=UTC)]
-    assert batch.in_utc([moment])[0].tzinfo is UTC
+def test_what_is_sound_stays_in_columns_beside_what_is_not() -> None:
+    names = ("id", "at", "vector", "scores")
+    columns: list[list[Any]] = [
+        ["q0", "q1", "", "q3", "q4", "q5"],
+        [START, START, START, START, END, START],
+        [[1.0, 2.0]] * 6,
+        [[0.5], [0.5], [0.5], ["x"], [0.5], [0.5]],
+    ]
+    reader = _reader({name: name for name in names})
+    first, no_id, flawed, flaw, last = reader.read_columns(columns, lambda row: f"row {row}")
+    assert isinstance(first, Records)
+    assert (first.ids, isinstance(first.vectors, np.ndarray)) == (["q0", "q1"], True)
+    assert no_id == Rejection("missing_id", "row 2")
+    assert isinstance(flawed, Record)
+    assert (flawed.id, flawed.scores) == ("q3", None)
+    assert isinstance(flaw, Rejection)
+    assert (flaw.reason, flaw.where) == ("bad_scores", "row 3")
+    assert isinstance(last, Records)
+    assert last.ids == ["q5"]

@@ -13,21 +13,21 @@ COLUMNS: list[list[Any]] = [["q1", "q2", "q3"], [{"a": "b"}, None, {"a": []}], [
 @pytest.mark.parametrize(
     ("places", "expected", "odd"),
     [
-        (None, [{}, {}, {}], set()),
+        (None, None, set()),
         (1, [{"a": "b"}, {}, {}], {2}),
         ((("t", 2), ("id", 0)), [{"t": "x", "id": "q1"}, {"id": "q2"}, {"t": "7", "id": "q3"}], set()),
     ],
 )
-def test_labels_of_a_batch(places: Places | None, expected: list[dict[str, str]], odd: set[int]) -> None:
+def test_labels_of_a_batch(
+    places: Places | None, expected: list[dict[str, str]] | None, odd: set[int]
+) -> None:
     found: set[int] = set()
-    assert read_label_column(places, COLUMNS, 3, read_segment, found) == expected
+    assert read_label_column(places, COLUMNS, read_segment, found) == expected
     assert found == odd
 
 
-def test_rows_without_labels_share_none() -> None:
-    first, second = read_label_column(0, [[None, None]], 2, read_segment, set())
-    assert first == second == {}
-    assert first is not second
+def test_rows_without_labels_have_no_column() -> None:
+    assert read_label_column(0, [[None, None]], read_segment, set()) is None
 
 
 def test_what_cannot_be_read_is_told() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import ConfigError, EdgeError
+from monitor.records import Ragged
 from monitor.sources.file import FileSource
 from monitor.sources.parquet import _values
 
@@ -221,12 +222,43 @@ def test_a_file_that_went_away_is_named(tmp_path: Path, window: Span) -> None:
 
 def test_a_slice_of_lists_converts_its_own_values_only() -> None:
     lists = pa.array([["a"], None, ["b", "c"], [], ["d"]])
-    assert _values(lists[2:], vectors=False) == [["b", "c"], [], ["d"]]
-    assert _values(lists[1:2], vectors=False) == [None]
+    assert _values(lists[2:], None) == [["b", "c"], [], ["d"]]
+    assert _values(lists[1:2], None) == [None]
     fixed = pa.array([[1.0, 2.0], [3.0, 4.0], None, [5.0, 6.0]], pa.list_(pa.float64(), 2))
-    assert _values(fixed[1:], vectors=False) == [[3.0, 4.0], None, [5.0, 6.0]]
-    vectors = _values(pa.array([[1.0], [2.0, 3.0]])[1:], vectors=True)
-    assert [v.tolist() for v in vectors] == [[2.0, 3.0]]
+    assert _values(fixed[1:], None) == [[3.0, 4.0], None, [5.0, 6.0]]
+    vectors = _values(pa.array([[1.0], [2.0, 3.0]])[1:], "vector")
+    assert np.array_equal(np.array([*vectors]), [[2.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float32(), 2)]
+)
+def test_vectors_of_one_length_are_one_matrix(kind: Any) -> None:
+    column = pa.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]], kind)
+    matrix = _values(column[1:], "vector")
+    assert isinstance(matrix, np.ndarray)
+    assert matrix.dtype == np.float32
+    assert matrix.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    with_none = _values(pa.array([[9.0, 9.0], None, [3.0, 4.0]], kind)[1:], "vector")
+    assert isinstance(with_none, list)
+    absent, whole = with_none
+    assert absent is None
+    assert whole.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float32(), 2)]
+)
+def test_scores_stay_end_to_end(kind: Any) -> None:
+    column = pa.array([[9.0, 9.0], None, [1.0, 0.5], [0.25, None]], kind)
+    scores = _values(column[1:], "scores")
+    assert isinstance(scores, Ragged)
+    absent, whole, holed = scores
+    assert (absent, whole) == (None, (1.0, 0.5))
+    assert holed is not None
+    assert holed[0] == 0.25
+    assert np.isnan(holed[1])
+    assert [*_values(column[2:3], "scores")] == [(1.0, 0.5)]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "+02:00", "Europe/Berlin"])
@@ -234,16 +266,16 @@ def test_a_slice_of_lists_converts_its_own_values_only() -> None:
 def test_timestamps_of_every_unit_are_the_moments_that_arrow_has(unit: str, zone: str | None) -> None:
     moments = [None, datetime(2026, 3, 2, 14, 59, 59), datetime(1969, 12, 31)]  # noqa: DTZ001 that is the case
     column = pa.array(moments, pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
-    found = _values(column, vectors=False)
+    found = _values(column, None)
     assert found == [
         moment and (moment if zone is None else moment.replace(tzinfo=UTC)) for moment in moments
     ]
-    assert found[1:] == _values(column[1:], vectors=False)
+    assert found[1:] == _values(column[1:], None)
 
 
 def test_a_timestamp_beyond_the_calendar_costs_its_own_row() -> None:
     column = pa.array([2**62, 0, None, -(2**62)], pa.timestamp("us", "UTC"))
-    beyond, epoch, nothing, before = _values(column, vectors=False)
+    beyond, epoch, nothing, before = _values(column, None)
     assert (epoch, nothing) == (datetime(1970, 1, 1, tzinfo=UTC), None)
     assert not isinstance(beyond, int | float | str | datetime)
     assert before is beyond

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.errors import EdgeError, EdgeTimeoutError
-from monitor.pipeline import draw_sample
 from monitor.records import Record, Rejection
+from monitor.reservoir import draw_sample
 from monitor.segments import REST, WHOLE, Slice
 from monitor.sources.sliced import FAILED, HELD, SPANS, SegmentSource, SlicedLog
 from tests.core_fakes import world
