@@ -181,7 +181,7 @@ class _Timed:
 
 
 def _work(deployment: Any, url: str, names: list[str]) -> dict[str, float]:
-    calm_collector()  # as the daemon does at its start
+    calm_collector()  # as the daemon does once, at its start: no part of the steady state
     store = _Timed(Store.open(url))
     graph = Graph(deployment, store)  # type: ignore[arg-type]
     began, cpu, worked = time.time(), time.process_time(), 0

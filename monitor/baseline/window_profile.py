@@ -67,7 +67,7 @@ def profile_log(baseline: Baseline, sample: Sample) -> Profile:
     }
     records = Records.of(sample.records)
     n = len(records)
-    answered = np.fromiter(map(bool, records.hits or [()] * n), np.bool_, n)
+    answered = np.zeros(n, dtype=bool) if records.hits is None else records.hits.lengths > 0
     scored = np.zeros(n, dtype=bool) if records.scores is None else records.scores.lengths > 0
     quality = counts_profile(
         baseline.basis,

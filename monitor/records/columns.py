@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import chain, repeat
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records.record import FloatArray, IntArray, Record, VectorArray
+from monitor.records.record import IntArray, Record, VectorArray
 
 Value = TypeVar("Value")
 Vectors = VectorArray | Sequence[VectorArray | None] | None
@@ -21,28 +21,30 @@ _SETTERS = tuple(getattr(Record, field.name).__set__ for field in fields(Record)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ragged:
-    """Lists of numbers, end to end: row i is ``values[edges[i]:edges[i + 1]]``, or None where ``present`` says so.
+class Ragged(Generic[Value]):
+    """Lists end to end: row i is ``values[edges[i]:edges[i + 1]]``, or None where ``present`` says so.
 
-    ``values`` is ``(m,)`` float64, ``edges`` ``(n + 1,)`` int64, ``present`` ``(n,)`` bool; what is absent is empty.
+    ``values`` is ``(m,)``, float64 or objects, ``edges`` ``(n + 1,)`` int64, ``present`` ``(n,)`` bool.
+    What is absent is empty.
     """
 
-    values: FloatArray
+    values: NDArray[Any]
     edges: IntArray
     present: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, rows: Iterable[Sequence[float] | None]) -> Ragged:
-        """Return the rows end to end."""
+    def of(cls, rows: Iterable[Sequence[Value] | None], kind: type = float) -> Ragged[Value]:
+        """Return the rows end to end, in an array of ``kind``."""
         known = list(rows)
         lengths = np.fromiter((len(row or ()) for row in known), np.int64, len(known))
-        values = np.fromiter(chain.from_iterable(row for row in known if row), np.float64, int(lengths.sum()))
-        return cls(
-            values, _edges(lengths), np.fromiter((row is not None for row in known), np.bool_, len(known))
+        values: NDArray[Any] = np.fromiter(
+            chain.from_iterable(row for row in known if row), kind, int(lengths.sum())
         )
+        present = np.fromiter((row is not None for row in known), np.bool_, len(known))
+        return cls(values, _edges(lengths), present)
 
     @classmethod
-    def join(cls, parts: Sequence[Ragged]) -> Ragged:
+    def join(cls, parts: Sequence[Ragged[Value]]) -> Ragged[Value]:
         """Return the rows of all parts, one part after the other."""
         return cls(
             np.concatenate([part.values[part.edges[0] : part.edges[-1]] for part in parts]),
@@ -52,10 +54,10 @@ class Ragged:
 
     @property
     def lengths(self) -> IntArray:
-        """How many numbers each row has, ``(n,)``."""
+        """How many values each row has, ``(n,)``."""
         return np.diff(self.edges)
 
-    def take(self, rows: IntArray) -> Ragged:
+    def take(self, rows: IntArray) -> Ragged[Value]:
         """Return these rows, in this order."""
         lengths = self.lengths[rows]
         edges = _edges(lengths)
@@ -65,12 +67,12 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.present)
 
-    def __getitem__(self, row: int) -> tuple[float, ...] | None:
+    def __getitem__(self, row: int) -> tuple[Value, ...] | None:
         if not self.present[row]:
             return None
         return tuple(self.values[self.edges[row] : self.edges[row + 1]].tolist())
 
-    def __iter__(self) -> Iterator[tuple[float, ...] | None]:
+    def __iter__(self) -> Iterator[tuple[Value, ...] | None]:
         values, edges = self.values.tolist(), self.edges.tolist()
         for begin, end, present in zip(edges[:-1], edges[1:], self.present.tolist(), strict=True):
             yield tuple(values[begin:end]) if present else None
@@ -95,8 +97,8 @@ class Records(Sequence[Record]):
     texts: Sequence[str | None] | None = None
     vectors: Vectors = None
     models: Sequence[str | None] | None = None
-    hits: Sequence[tuple[str, ...]] | None = None
-    scores: Ragged | None = None
+    hits: Ragged[str] | None = None
+    scores: Ragged[float] | None = None
     segments: Sequence[Mapping[str, str]] | None = None
     feedback: Sequence[Mapping[str, float]] | None = None
 
@@ -113,7 +115,7 @@ class Records(Sequence[Record]):
             _present([record.text for record in known]),
             one_matrix([record.vector for record in known]),
             _present([record.model for record in known]),
-            [record.hits for record in known] if any(record.hits for record in known) else None,
+            Ragged.of((r.hits for r in known), object) if any(r.hits for r in known) else None,
             None if all(row is None for row in scores) else Ragged.of(scores),
             [record.segments for record in known] if any(record.segments for record in known) else None,
             [record.feedback for record in known] if any(record.feedback for record in known) else None,
@@ -124,17 +126,14 @@ class Records(Sequence[Record]):
         """Return the records of all parts, one part after the other."""
         if len(parts) == 1:
             return parts[0]
-        scores = [part.scores for part in parts]
         return cls(
             [*chain.from_iterable(part.ids for part in parts)],
             [*chain.from_iterable(part.times for part in parts)],
             _chained([(part.texts, len(part)) for part in parts], lambda: None),
             _stacked(parts),
             _chained([(part.models, len(part)) for part in parts], lambda: None),
-            _chained([(part.hits, len(part)) for part in parts], tuple),
-            None
-            if all(column is None for column in scores)
-            else Ragged.join([Ragged.of([None] * len(p)) if p.scores is None else p.scores for p in parts]),
+            _joined([(part.hits, len(part)) for part in parts], (), object),
+            _joined([(part.scores, len(part)) for part in parts], None, float),
             _chained([(part.segments, len(part)) for part in parts], dict),
             _chained([(part.feedback, len(part)) for part in parts], dict),
         )
@@ -160,7 +159,7 @@ class Records(Sequence[Record]):
             of(self.texts),
             vectors[rows] if isinstance(vectors, np.ndarray) else of(vectors),
             of(self.models),
-            of(self.hits),
+            None if self.hits is None else self.hits.take(rows),
             None if self.scores is None else self.scores.take(rows),
             of(self.segments),
             of(self.feedback),
@@ -228,6 +227,16 @@ def _chained(columns: Sequence[tuple[Any, int]], absent: Callable[[], Any]) -> l
         for column, rows in columns
         for value in ((absent() for _ in range(rows)) if column is None else column)
     ]
+
+
+def _joined(
+    columns: Sequence[tuple[Ragged[Value] | None, int]], absent: Sequence[Value] | None, kind: type
+) -> Ragged[Value] | None:
+    if all(column is None for column, _ in columns):
+        return None
+    return Ragged.join(
+        [Ragged.of([absent] * rows, kind) if column is None else column for column, rows in columns]
+    )
 
 
 def _stacked(parts: Sequence[Records]) -> Vectors:

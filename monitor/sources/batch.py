@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
 from types import NoneType
@@ -33,7 +34,7 @@ from monitor.sources.values import (
     read_vector,
 )
 
-Column = Sequence[Any] | NDArray[Any] | Ragged
+Column = Sequence[Any] | NDArray[Any] | Ragged[Any]
 Value = TypeVar("Value")
 
 _TEXT, _LIST, _BLOB, _ARRAY, _FLOAT = {str}, {list}, {bytes}, {np.ndarray}, {float}
@@ -111,33 +112,38 @@ def read_vectors(column: Column, dtype: VectorDtype, odd: set[int]) -> Vectors:
 
 def read_hit_lists(
     column: Column, hit_id: str, hit_score: str, odd: set[int]
-) -> tuple[list[tuple[str, ...]] | None, list[list[Any] | None] | None]:
+) -> tuple[Ragged[str] | None, list[list[Any] | None] | None]:
     """Return the document ids of each row, and the raw scores beside them; None for what no row has."""
     if _are_absent(column):
         return None, None
-    lists = _lists([value for value in column if value is not None])
-    if lists is not None and _are_ascii(map("".join, lists)) and all(map(all, lists)):
-        return _spread(column, map(tuple, lists), ()), None
+    hits: Ragged[str] | None
+    if isinstance(column, Ragged):
+        hits = replace(column, present=np.ones(len(column), dtype=bool))  # an absent list is an empty answer
+    else:
+        lists = _lists([value for value in column if value is not None])
+        hits = None if lists is None else Ragged.of(_spread(column, lists, ()), object)
+    if hits is not None and _are_ascii(hits.values) and all(hits.values.tolist()):
+        return hits, None
     pairs = [pair or ((), None) for pair in read_each(lambda v: read_hits(v, hit_id, hit_score), column, odd)]
-    return [ids for ids, _ in pairs], [scores for _, scores in pairs]
+    return Ragged.of((ids for ids, _ in pairs), object), [scores for _, scores in pairs]
 
 
-def read_score_lists(column: Column, hits: Sequence[tuple[str, ...]] | None, odd: set[int]) -> Ragged | None:
-    """Return the scores of each row, one per hit where the log has hits; None where no row has any."""
+def read_score_lists(column: Column, hits: IntArray | None, odd: set[int]) -> Ragged[float] | None:
+    """Return the scores of each row, one per hit where ``hits`` ``(n,)`` counts them; None where no row has any."""
     scores = column if isinstance(column, Ragged) else _ragged(column)
-    if scores is not None and _are_finite(scores.values):
-        if hits is None or not scores.present.any():
-            return scores
-        counts = np.fromiter(map(len, hits), np.int64, len(hits))
-        if (scores.lengths == counts)[scores.present].all():
-            return scores
+    if (
+        scores is not None
+        and _are_finite(scores.values)
+        and (hits is None or (scores.lengths == hits)[scores.present].all())
+    ):
+        return scores
     if _are_absent(column):
         return None
-    counts_each: Iterable[int | None] = [None] * len(column) if hits is None else map(len, hits)
-    return Ragged.of(read_each(lambda pair: read_scores(*pair), zip(column, counts_each, strict=True), odd))
+    counts: Iterable[int | None] = [None] * len(column) if hits is None else hits.tolist()
+    return Ragged.of(read_each(lambda pair: read_scores(*pair), zip(column, counts, strict=True), odd))
 
 
-def _ragged(column: Column) -> Ragged | None:
+def _ragged(column: Column) -> Ragged[float] | None:
     """Return lists of floats end to end; None unless every value that is there is one."""
     lists = _lists([value for value in column if value is not None])
     if lists is None or not set(map(type, chain.from_iterable(lists))) <= _FLOAT:

@@ -78,8 +78,9 @@ class FileSource:
         columns = complete(self.columns)
         zone = None if self.timezone is None else read_zone(self.timezone)
         row_format = RowFormat(zone, self.hit_id, self.hit_score, self.vector_dtype)
+        reader = RowReader(columns, row_format, start, end, self.clock())
         for path in list_files(self.path):
-            reader = RowReader(columns, row_format, start, end, self.clock())
+            reader.begin()
             if path.suffix == ".parquet":
                 for batch, place in read_parquet(path, columns, reader, self.indexes):
                     yield from reader.read_columns(batch, place)

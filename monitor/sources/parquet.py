@@ -62,7 +62,7 @@ def read_parquet(
         existing = file.schema_arrow.names
         check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
         wanted = [name for name in reader.names if name in existing]
-        kinds = {columns.get("vector"): "vector", columns.get("scores"): "scores"}
+        kinds = {columns.get(field): field for field in ("vector", "scores", "hits")}
         number = 1
         if groups is None:
             spans = [_time_span(file, group, str(columns["at"])) for group in range(file.num_row_groups)]
@@ -72,7 +72,7 @@ def read_parquet(
                 number += file.metadata.row_group(group).num_rows
                 reader.inside = False  # what has no time in the next group follows a row outside
                 continue
-            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted):
+            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False):
                 lists = {name: _values(batch.column(name), kinds.get(name)) for name in wanted}
                 absent = [None] * batch.num_rows
                 yield [lists.get(name, absent) for name in reader.names], _places(path, number)
@@ -144,10 +144,8 @@ def _values(column: Any, field: str | None) -> Column:
     import pyarrow as pa  # noqa: PLC0415
 
     kind = column.type
-    if field and _is_list(pa, kind) and pa.types.is_floating(kind.value_type):
-        return _vectors(pa, column) if field == "vector" else _ragged(pa, column)
     if _is_list(pa, kind) and (pa.types.is_floating(kind.value_type) or pa.types.is_string(kind.value_type)):
-        return _lists(pa, column)
+        return _list_values(pa, column, field)
     if pa.types.is_timestamp(kind):
         return _moments(pa, column)
     try:
@@ -155,6 +153,19 @@ def _values(column: Any, field: str | None) -> Column:
             return [None if pairs is None else dict(pairs) for pairs in column.to_pylist()]
         return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
     except (ValueError, OverflowError, pa.ArrowException):
+        return [_scalar(pa, value) for value in column]
+
+
+def _list_values(pa: Any, column: Any, field: str | None) -> Column:
+    """Return lists of floats or texts end to end where the field is one of lists, else each as a Python list."""
+    floats = pa.types.is_floating(column.type.value_type)
+    if floats and field == "vector":
+        return _vectors(pa, column)
+    try:
+        if field == ("scores" if floats else "hits"):
+            return _ragged(pa, column, float if floats else object)
+        return _lists(pa, column)
+    except (ValueError, pa.ArrowException):  # one text that is not UTF-8 costs one row
         return [_scalar(pa, value) for value in column]
 
 
@@ -191,25 +202,27 @@ def _vectors(pa: Any, column: Any) -> Column:
     lengths = np.diff(edges)
     if len(lengths) and valid.all() and (lengths == lengths[0]).all():
         with np.errstate(over="ignore"):  # beyond float32 is infinite, which the profile counts
-            matrix = numbers[edges[0] : edges[-1]].astype(np.float32, copy=False)
-        return matrix.reshape(len(lengths), -1)  # type: ignore[no-any-return]  # pyarrow is untyped
+            matrix = numbers.astype(np.float32, copy=False)
+        return matrix.reshape(len(lengths), -1)
     return [numbers[a:b] if ok else None for a, b, ok in zip(edges[:-1], edges[1:], valid, strict=True)]
 
 
-def _ragged(pa: Any, column: Any) -> Ragged:
-    """Return lists of floats end to end."""
-    numbers, edges, valid = _flat(pa, column)
+def _ragged(pa: Any, column: Any, kind: type) -> Ragged[Any]:
+    """Return lists end to end, in an array of ``kind``."""
+    values, edges, valid = _flat(pa, column)
     if valid.all():
-        return Ragged(numbers.astype(np.float64, copy=False), edges, valid)
+        return Ragged(values.astype(kind, copy=False), edges, valid)
     # What stands behind an absent list is anything.
     lists = zip(edges[:-1], edges[1:], valid, strict=True)
-    return Ragged.of(numbers[a:b].tolist() if ok else None for a, b, ok in lists)
+    return Ragged.of((values[a:b].tolist() if ok else None for a, b, ok in lists), kind)
 
 
-def _flat(pa: Any, column: Any) -> tuple[Any, IntArray, NDArray[np.bool_]]:
-    """Return the numbers of lists end to end, where each row's begin and the last ends, and which rows have one."""
+def _flat(pa: Any, column: Any) -> tuple[NDArray[Any], IntArray, NDArray[np.bool_]]:
+    """Return the values of lists end to end, where each row's begin and the last ends, and which rows have one."""
     edges, valid = _edges(pa, column)
-    return column.values.to_numpy(zero_copy_only=False), edges, valid
+    # A column may be a slice of a longer one, whose other values are not ours.
+    values = column.values.slice(edges[0], edges[-1] - edges[0]).to_numpy(zero_copy_only=False)
+    return values, edges - edges[0], valid
 
 
 def _lists(pa: Any, column: Any) -> list[Any]:
@@ -217,10 +230,7 @@ def _lists(pa: Any, column: Any) -> list[Any]:
     found, valid = _edges(pa, column)
     edges = found.tolist()
     first = edges[0]
-    try:  # a column may be a slice of a longer one, whose other values are not ours
-        values = column.values.slice(first, edges[-1] - first).to_pylist()
-    except (ValueError, pa.ArrowException):  # one text that is not UTF-8 costs one row
-        return [_scalar(pa, value) for value in column]
+    values = column.values.slice(first, edges[-1] - first).to_pylist()
     rows = zip(edges[:-1], edges[1:], valid.tolist(), strict=True)
     return [values[a - first : b - first] if ok else None for a, b, ok in rows]
 

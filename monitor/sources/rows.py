@@ -107,8 +107,7 @@ class RowReader:
         self._start, self._end = start, end
         # Who asks for a window ahead of the clock replays or simulates: then the clock is no judge.
         self._limit = now + TOLERANCE if start <= now else datetime.max.replace(tzinfo=UTC)
-        self.inside = True
-        self.at: datetime | None = None
+        self.begin()
         positions: dict[str, int] = {}
 
         def position(name: str) -> int:
@@ -129,6 +128,11 @@ class RowReader:
         self._hits, self._scores = place("hits"), place("scores")
         self._segments, self._feedback = labels("segments"), labels("feedback")
         self.names = tuple(positions)
+
+    def begin(self) -> None:
+        """Begin another file: what has no time there does not belong where the last entry of this one did."""
+        self.inside = True
+        self.at: datetime | None = None
 
     def read(self, values: Sequence[Any], where: str) -> tuple[Record | None, tuple[Rejection, ...]]:
         """Return the row's record, if it is in the window and usable, and what is wrong with the row."""
@@ -238,6 +242,7 @@ class RowReader:
         hits, inner_scores = batch.read_hit_lists(
             column(self._hits), row_format.hit_id, row_format.hit_score, odd
         )
+        counts = np.zeros(len(times), dtype=np.int64) if hits is None else hits.lengths
         raw_scores = column(self._scores)
         if inner_scores is not None:
             raw_scores = [
@@ -250,9 +255,7 @@ class RowReader:
             batch.read_vectors(column(self._vector), row_format.vector_dtype, odd),
             batch.read_texts(column(self._model), odd),
             hits,
-            batch.read_score_lists(
-                raw_scores, None if self._hits is None else hits or [()] * len(times), odd
-            ),
+            batch.read_score_lists(raw_scores, None if self._hits is None else counts, odd),
             read_label_column(self._segments, columns, read_segment, odd),
             read_label_column(self._feedback, columns, read_feedback, odd),
         )

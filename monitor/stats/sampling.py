@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    # OpenSSL's sets a context up for every call, which takes four times as long as hashing the few bytes of an id.
+    from _md5 import md5 as _md5  # type: ignore[import-not-found]  # a part of CPython without stubs
+except ImportError:  # an interpreter that was built without its own
+    from hashlib import md5
+
+    _md5 = partial(md5, usedforsecurity=False)
 
 
 def hash_id(identifier: str) -> int:
@@ -18,17 +26,13 @@ def hash_id(identifier: str) -> int:
     >>> hex(hash_id("asyncio.gather"))[:6]
     '0x4c86'
     """
-    return int.from_bytes(_digest(identifier)[:8], "big")
+    return int(hash_ids([identifier])[0])
 
 
 def hash_ids(identifiers: Sequence[str]) -> NDArray[np.uint64]:
     """Return the hashes of many ids as ``(n,)`` uint64."""
-    digests = b"".join([_digest(identifier) for identifier in identifiers])
+    digests = b"".join([_md5(i.encode("utf-8", "surrogatepass")).digest() for i in identifiers])
     return np.frombuffer(digests, dtype=">u8")[::2].astype(np.uint64)
-
-
-def _digest(identifier: str) -> bytes:
-    return hashlib.md5(identifier.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
 
 
 def bottom_k(identifiers: Sequence[str], k: int) -> list[int]:

@@ -112,8 +112,15 @@ def test_ragged_rows_are_those_that_went_in(
     assert [*Ragged.join([taken, ragged])] == [*taken, *rows]
 
 
+def test_texts_end_to_end_stay_texts() -> None:
+    ragged = Ragged.of([("a", "b"), None, ("c",)], object)
+    assert [*ragged] == [("a", "b"), None, ("c",)]
+    assert [*ragged.take(np.array([2, 0]))] == [("c",), ("a", "b")]
+    assert ragged[0] == ("a", "b")
+
+
 def test_a_slice_of_longer_lists_is_read_where_it_begins() -> None:
-    ragged = Ragged(np.arange(5.0), np.array([2, 3, 5]), np.array([True, True]))
+    ragged: Ragged[float] = Ragged(np.arange(5.0), np.array([2, 3, 5]), np.array([True, True]))
     assert [*ragged] == [(2.0,), (3.0, 4.0)]
     assert [*ragged.take(np.array([1, 0]))] == [(3.0, 4.0), (2.0,)]
     assert [*Ragged.join([ragged, ragged])] == [(2.0,), (3.0, 4.0)] * 2
