@@ -13,6 +13,7 @@ from monitor.profile import Profile, counts_profile, merge, vectors_profile
 from monitor.records import CorpusSample, Direction, Ranking, Records, Sample
 from monitor.stats.arrays import FloatArray, VectorArray
 from monitor.stats.histogram import count_bins
+from monitor.stats.levels import count_levels
 from monitor.stats.ranking import RankingScores, churn, gains, ideal_dcg, measure_rankings, relevant_counts
 from monitor.stats.sampling import hash_ids
 from monitor.stats.vector_pass import accept, squared_norms, summarise_vectors
@@ -247,7 +248,7 @@ def _replay_profile(
 
 
 def profile_canaries(baseline: Baseline, vectors: VectorArray) -> Profile:
-    """Return the profile of the canaries' live vectors ``(c, d)``: 1 - cos to the stored ones, per text."""
+    """Return the profile of the canaries' live vectors ``(c, d)``: 1 - cos to the stored ones, and levels, per text."""
     canary = baseline.canary
     if canary is None:
         return Profile(baseline.basis)
@@ -257,8 +258,10 @@ def profile_canaries(baseline: Baseline, vectors: VectorArray) -> Profile:
         distances = np.clip(1.0 - cosine_rows(canary.vectors, vectors), 0.0, 2.0)
         # A text that had no direction when the baseline was taken cannot have moved.
         distances[~has_direction(canary.vectors)] = 0.0
+    once = np.array([1], dtype=np.int64)
     return Profile(
         baseline.basis,
-        {"canary.replays": np.array([1], dtype=np.int64)},
-        {"canary.distance": distances},
+        # Windows that a release before has profiled have no levels: they are counted by themselves.
+        {"canary.replays": once, "canary.graded": once},
+        {"canary.distance": distances, "canary.levels": count_levels(vectors)},
     )

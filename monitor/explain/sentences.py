@@ -212,6 +212,8 @@ def _particulars(reading: Reading) -> list[str]:
         new, gone, kept = (detail.get(name) for name in ("new_share", "gone_share", "sources_kept"))
         said = [f"{share:.1%} {word}" for share, word in ((new, "new"), (gone, "gone")) if _is(share)]
         return [*said, *([f"{kept:.0%} of the new ones of known sources"] if _is(kept) and kept >= 0 else [])]
+    if reading.detector == "canary" and _is(levels := detail.get("levels")):
+        return [f"rounded: {levels:.0f} distinct values are left in a vector, as of 8 bits"]
     if reading.detector == "ingest_gap" and _is(silent := detail.get("silent_hours")):
         return [f"{silent:.1f} hours"]
     if reading.detector == "recall_at_k" and _is(total := detail.get("loss")) and total >= LEAST_LOSS:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from monitor.baseline import Baseline
+from monitor.baseline.window_profile import profile_canaries
 from monitor.detectors.canary import Canary
 from monitor.profile import Profile, merge
 from monitor.records import Reading
@@ -76,6 +77,44 @@ def test_replays_are_averaged() -> None:
     once = Canary().measure(with_floor(0.0), moved(2e-3, 4e-3))
     twice = Canary().measure(with_floor(0.0), merge(moved(2e-3, 4e-3), moved(2e-3, 4e-3)))
     assert twice == once
+
+
+def graded(levels: float, replays: int = 1) -> Profile:
+    return Profile(
+        world.full_baseline().basis,
+        {"canary.replays": np.array([replays]), "canary.graded": np.array([replays])},
+        {"canary.distance": np.zeros(16), "canary.levels": np.full(16, levels * replays)},
+    )
+
+
+def test_vectors_of_eight_bits_are_known_by_their_few_values() -> None:
+    rng = np.random.default_rng(3)
+    fine = with_floor(0.0)
+    assert fine.canary is not None
+    stored = rng.normal(size=(16, 384)).astype(np.float32)
+    fine = replace(fine, canary=replace(fine.canary, vectors=stored))
+    rounded = np.round(stored / np.abs(stored).max() * 127).astype(np.float32)
+    bf16 = (stored.view(np.uint32) & 0xFFFF0000).view(np.float32)  # cut after 8 bits of fraction, as bf16 is
+    heard = [Canary().measure(fine, profile_canaries(fine, vectors)) for vectors in (rounded, bf16, stored)]
+    assert [fires(reading) for reading in heard] == [True, False, False]
+    assert [reading.harmful for reading in heard] == [False] * 3
+    assert heard[0].detail["levels"] == pytest.approx(115, abs=15)
+    assert "levels" not in heard[1].detail
+    # Who stored rounded vectors has not been rounded since.
+    assert fine.canary is not None
+    coarse = replace(fine, canary=replace(fine.canary, vectors=rounded))
+    assert not fires(Canary().measure(coarse, profile_canaries(coarse, rounded)))
+
+
+def test_levels_are_of_the_windows_that_counted_them() -> None:
+    baseline = with_floor(0.0)
+    assert baseline.canary is not None
+    d = baseline.canary.vectors.shape[1]
+    before = moved(0.0)  # a release before kept distances alone
+    assert "levels" not in Canary().measure(baseline, merge(graded(d), before)).detail
+    assert "levels" not in Canary().measure(baseline, merge(graded(d), graded(d))).detail
+    assert Canary().measure(baseline, merge(graded(2), graded(2))).detail["levels"] == 2
+    assert Canary().measure(baseline, merge(graded(2), before)).detail["levels"] == 2
 
 
 @pytest.mark.parametrize(
