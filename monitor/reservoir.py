@@ -22,6 +22,9 @@ HASHED_AT_ONCE = 500
 _SHORT = 50
 """A run of fewer records costs more by itself than its records do one by one."""
 
+_WAITING = 0.25
+"""Records that wait to be put among those of the sample, as a share of its size: more would cost memory, fewer time."""
+
 Entry = Record | Records | Rejection
 
 
@@ -52,7 +55,7 @@ class Reservoir:
     """The bottom-``size`` sample, by hash of the id, of the entries that were added to it.
 
     Of records that share an id the earliest is kept; how often a sampled id came again is counted. What is held are
-    at most twice ``size`` records beside the entries of one call.
+    at most two and a half times ``size`` records beside the entries of one call, for the moment of a copy.
     """
 
     size: int
@@ -102,10 +105,10 @@ class Reservoir:
         self._waiting += len(rows)
         if len(rows):
             # Taken out, unless that is done below: what waits must not keep the batch alive that it came in.
-            whole = len(rows) == len(records) and self._waiting >= self.size
+            whole = len(rows) == len(records) and self._waiting >= self.size * _WAITING
             self._parts.append(records if whole else records.take(rows))
             self._hashes.append(hashes[rows])
-        if self._waiting >= self.size:
+        if self._waiting >= self.size * _WAITING:
             self._settle()
 
     def _settle(self) -> None:
@@ -113,11 +116,12 @@ class Reservoir:
         if not self._waiting:
             return
         records, hashes = Records.join(self._parts), np.concatenate(self._hashes)
+        self._parts, self._hashes, self._waiting = [], [], 0  # not held beside what is taken from them
         order = np.argsort(hashes, kind="stable")
         if (np.diff(hashes[order]) == 0).any():
             order = self._without_duplicates(records, order)
         order = order[: self.size]
-        self._parts, self._hashes, self._waiting = [records.take(order)], [hashes[order]], 0
+        self._parts, self._hashes = [records.take(order)], [hashes[order]]
         if self._again:
             kept = set(self._parts[0].ids)
             self._again = Counter({name: count for name, count in self._again.items() if name in kept})
