@@ -12,6 +12,7 @@ from monitor import answers
 from monitor.baseline import Baseline, CanaryReference, SuiteReference, WindowData, build_baseline
 from monitor.baseline.build import reference_canaries, reference_suite
 from monitor.baseline.counts import WindowCounts, count_window, fill
+from monitor.baseline.crossfit import cross_forms
 from monitor.baseline.features import add_features, needed, profile_features, tally_features
 from monitor.baseline.index_look import profile_reported_scores
 from monitor.baseline.newcomers import describe_newcomers
@@ -106,9 +107,8 @@ def take_baseline(
     baseline = replace(baseline, rhythm=find_rhythm(held))
     ordinary = [counted[w][1] for w in sorted(counted)]
     baseline = _describe_ordinary(collection, baseline, data, ordinary, corpus)
-    baseline = calibrate(
-        baseline, [counted[w][1] for w in sorted(counted)], held, collection.detectors, collection.spans
-    )
+    crossed = cross_forms(data, normalise=baseline.normalise)
+    baseline = calibrate(baseline, ordinary, held, collection.detectors, collection.spans, crossed)
     notes.extend(_doubts(collection, baseline, held))
     return Taken(baseline, tuple(notes), _count_labels(data))
 

@@ -23,6 +23,7 @@ from monitor.audit.power import Found, Run, count_unprovoked, find_smallest, pre
 from monitor.audit.scene import Scene, make_scene, stand_still
 from monitor.audit.shifts import SHIFTS
 from monitor.audit.watch import Tally, Watch
+from monitor.baseline.crossfit import with_unseen_form
 from monitor.baseline.frozen import Baseline
 from monitor.errors import BaselineError
 from monitor.judge.spans import Past, Span
@@ -156,7 +157,9 @@ def _replay(
         rest = [w for w in inside if w.window not in left_out]
         if not any(w.held.n for w in rest):
             continue  # the only window there is would be judged by itself
-        judged.append((recount(baseline, rest, terms.detectors, terms.spans), fold))
+        recounted = recount(baseline, rest, terms.detectors, terms.spans)
+        forms = {w.window: w.form for w in fold if w.form is not None}
+        judged.append((with_unseen_form(recounted, forms, [*forms]), fold))
     if outside:
         judged.append((baseline, outside))
     tallies = []
@@ -184,7 +187,8 @@ def _draw_watches(
         progress("taking baselines", number, WATCHES)
         rng = np.random.default_rng([seed, 5, number])
         drawn = [history[i] for i in blocks.draw(rng, baseline.windows)]
-        recounted = recount(baseline, drawn, terms.detectors, terms.spans)
+        # A drawn window is one that the baseline's form has seen, and so are those that it will judge.
+        recounted = recount(baseline, drawn, terms.detectors, terms.spans, unseen=False)
         watches.append(Watch(recounted, terms.detectors, terms.threshold, terms.spans))
     progress("taking baselines", WATCHES, WATCHES)
     return tuple(watches)

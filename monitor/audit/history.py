@@ -11,6 +11,7 @@ from monitor.audit.blocks import make_blocks
 from monitor.baseline import Baseline, WindowData
 from monitor.baseline.build import count_half
 from monitor.baseline.counts import WindowCounts, fill
+from monitor.baseline.crossfit import cross_forms
 from monitor.baseline.rhythm import find_rhythm
 from monitor.baseline.window_profile import profile_log, profile_queries
 from monitor.judge.calibration import calibrate
@@ -19,6 +20,7 @@ from monitor.pipeline import Collection, QueryVectors, query_vectors, sample_log
 from monitor.profile import Profile, merge
 from monitor.protocols import Detector
 from monitor.records import Sample, Window
+from monitor.stats.shift_form import ShiftForm
 
 MOST_VECTORS = 64_000
 """At most so many questions are read: as many as a baseline reads, and an embedder may have to make each vector."""
@@ -55,6 +57,8 @@ class QuietWindow:
     profile: Profile
     held: WindowCounts
     raw: Raw | None = None
+    form: ShiftForm | None = None
+    """The form that the other half of history gives: one that has not seen this window."""
 
 
 def read_history(
@@ -79,12 +83,17 @@ def read_history(
     most, kept = (max(1, limit // collection.sample_size) for limit in (MOST_VECTORS, KEPT_VECTORS))
     chosen = [windows[i] for i in _some_blocks(windows, most, rng)]
     raw = set(_some_blocks(chosen, kept, rng))
-    history = []
+    history: list[QuietWindow] = []
+    read: list[WindowData] = []
     for done, window in enumerate(chosen):
         progress("reading quiet windows", done, len(chosen))
-        history.append(_read(collection, baseline, window, keep=done in raw))
+        quiet, data = _read(collection, baseline, window, keep=done in raw)
+        history.append(quiet)
+        if len(data.vectors):
+            read.append(data)
     progress("reading quiet windows", len(chosen), len(chosen))
-    return tuple(history)
+    forms = cross_forms(read, normalise=baseline.normalise)
+    return tuple(replace(quiet, form=forms.get(quiet.window)) for quiet in history)
 
 
 def recount(
@@ -92,10 +101,14 @@ def recount(
     parts: Sequence[QuietWindow],
     detectors: Sequence[Detector],
     spans: Sequence[Span] = (),
+    *,
+    unseen: bool = True,
 ) -> Baseline:
     """Return the baseline as if ``parts`` alone had been its windows: counted on them and calibrated on them.
 
-    Cells, score bins and the spread stay those of ``baseline``: all windows must be measured alike.
+    Cells, score bins and the spread stay those of ``baseline``: all windows must be measured alike. ``unseen`` has them
+    calibrated by forms that have not seen them, as `baseline build` does; who goes on to judge windows by the
+    baseline's own form, which has seen all of them, wants their scatter under that one.
     """
     # A window without a question is left out, as `baseline build` does; one drawn twice counts twice.
     parts = sorted((p for p in parts if p.held.n), key=lambda p: p.window)
@@ -105,14 +118,17 @@ def recount(
     # Drawn windows come twice: a twin foretells its like, and a rhythm would be seen where there is none.
     rhythm = None if baseline.rhythm is None else find_rhythm(held)
     counted = replace(fill(baseline, held), dispersion={}, rhythm=rhythm)
-    return calibrate(counted, [p.profile for p in parts], held, detectors, spans)
+    forms = {p.window: p.form for p in parts if unseen and p.form is not None}
+    return calibrate(counted, [p.profile for p in parts], held, detectors, spans, forms)
 
 
-def _read(collection: Collection, baseline: Baseline, window: Window, *, keep: bool) -> QuietWindow:
+def _read(
+    collection: Collection, baseline: Baseline, window: Window, *, keep: bool
+) -> tuple[QuietWindow, WindowData]:
     sample = sample_log(collection.source, window.start, window.end, collection.sample_size)
     raw = Raw(sample, query_vectors(sample, collection.embedder, baseline.dimension))
-    held = count_half(baseline, WindowData(sample, raw.queries.vectors, raw.queries.ids, window))
-    return QuietWindow(window, raw.profile(baseline), held, raw if keep else None)
+    data = WindowData(sample, raw.queries.vectors, raw.queries.ids, window)
+    return QuietWindow(window, raw.profile(baseline), count_half(baseline, data), raw if keep else None), data
 
 
 def _some_blocks(windows: Sequence[Window], most: int, rng: np.random.Generator) -> list[int]:

@@ -13,6 +13,9 @@ from monitor.baseline.law import dispersed_form_log_p, noise_factor, shift_law
 from monitor.profile import Profile
 from monitor.records import Reading
 
+RECORDS_A_NAT = 10.0
+"""Questions that a window must have for each unit of ``-ln p`` that it claims."""
+
 
 @dataclass(frozen=True, slots=True)
 class CentroidDistance:
@@ -35,6 +38,10 @@ class CentroidDistance:
     (:class:`monitor.stats.shift_form.ShiftForm`), and ``Q / (1/N + 1/M) ~ sum_j w_j Z_j^2``, whose tail is taken by a
     saddlepoint (:func:`monitor.stats.quadratic_form.log_weighted_chi2_sf`). Directions that usually vary little count
     nearly as much as wide ones: what is new lies there.
+
+    A mean of few questions is no normal one: somebody who asks eight times is a quarter of 31 questions, which the law
+    calls 1e-14. No more is claimed than ``-ln p = M / 10``: a window of 100 says 5e-5 at most, one of 1,000 whatever it
+    finds.
 
     The cosine distance itself depends on M without any drift, so it is shown and never decides; likewise
     ``T = ||delta||^2 / (tr Sigma (1/N + 1/M))``. The effect held against the floor is
@@ -72,15 +79,16 @@ class CentroidDistance:
         noise = population.spread * share
         form = shift_law(population)
         ratio, d = form.measure(delta) / share, form.effective_dimensions
-        norms = float(np.linalg.norm(mean) * np.linalg.norm(population.mean))
         dispersion = baseline.dispersion.get(f"{self.name}.{self.signal}")
+        log_p = dispersed_form_log_p(ratio, form.weights, dispersion)
+        norms = float(np.linalg.norm(mean) * np.linalg.norm(population.mean))
         cosine = float(mean @ population.mean) / norms if norms > 1e-12 else 0.0
         return Reading(
             detector=self.name,
             signal=self.signal,
             value=min(2.0, max(0.0, 1.0 - cosine)),
             n=n,
-            log_p=dispersed_form_log_p(ratio, form.weights, dispersion),
+            log_p=max(log_p, -n / RECORDS_A_NAT) if self.signal == "queries" else log_p,
             statistic=ratio * d,
             dof=d,
             effect_floor=self.effect_floor,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,15 +11,17 @@ import numpy as np
 from scipy import optimize
 
 from monitor.baseline.counts import WindowCounts, sum_counts
+from monitor.baseline.crossfit import with_unseen_form
 from monitor.baseline.features import without as without_features
 from monitor.baseline.frozen import Baseline, Dispersion
 from monitor.baseline.law import dispersed_form_log_p, dispersed_log_p, shift_law
 from monitor.baseline.rhythm import match_hours, without
 from monitor.judge.runner import measure_all
-from monitor.judge.spans import Span
+from monitor.judge.spans import LEAST_COVERED, Span
 from monitor.profile import Profile, merge_all
 from monitor.protocols import Detector
-from monitor.records import Reading
+from monitor.records import Reading, Window
+from monitor.stats.shift_form import ShiftForm
 
 PRIOR_WINDOWS = 4.0
 """The analytic law's variance counts as much as this many windows of evidence."""
@@ -29,8 +31,6 @@ TAIL, TAIL_WINDOWS = 0.02, 200
 """So far into the tail the fitted law must not be lighter than what was seen in so many windows."""
 LEAST_SHARE = 0.05
 """A share is not lowered to less than so much of itself."""
-LEAST_COVERED = 0.75
-"""Share of a span's windows that quiet history must have for it to say how such spans scatter."""
 CHANGE = 1e-4
 """A change within the baseline's own span is told at this p-value, shared by the places that it is sought at."""
 PLACES = 15
@@ -70,6 +70,7 @@ def calibrate(
     held: Sequence[WindowCounts],
     detectors: Sequence[Detector],
     spans: Sequence[Span] = (),
+    crossed: Mapping[Window, ShiftForm] | None = None,
 ) -> Baseline:
     """Return the baseline with the dispersion of every stream that has a chi-square statistic.
 
@@ -79,10 +80,15 @@ def calibrate(
         The profile of each baseline window, and its share of the baseline's counts, in the same order: that of time.
     spans : sequence of Span
         Measured on runs of quiet windows that do not overlap; one that has too few of them stays uncalibrated.
+    crossed : mapping
+        The form to measure a window by that helped to fit the baseline's own
+        (:func:`monitor.baseline.crossfit.cross_forms`).
     """
+    crossed = crossed or {}
     readings: list[Reading] = []
     for profile, share in zip(profiles, held, strict=True):
         rest = match_hours(leave_out(baseline, share), [(share.window, float(share.n))])
+        rest = with_unseen_form(rest, crossed, [share.window])
         readings += measure_all(detectors, rest, profile)
     for windows in sorted({s.windows for s in spans}):
         of_length = [s for s in spans if s.windows == windows]
@@ -91,6 +97,7 @@ def calibrate(
             rest = match_hours(
                 leave_out(baseline, sum_counts(parts), *parts), [(p.window, float(p.n)) for p in parts]
             )
+            rest = with_unseen_form(rest, crossed, [p.window for p in parts])
             readings += measure_all(of_length, rest, merge_all(baseline.basis, [profiles[i] for i in places]))
     ratios: dict[str, list[float]] = {}
     dofs: dict[str, list[float]] = {}

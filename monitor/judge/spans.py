@@ -13,6 +13,9 @@ from monitor.profile import Profile, merge_all
 from monitor.protocols import Detector
 from monitor.records import Reading, Window
 
+LEAST_COVERED = 0.75
+"""Share of a span's windows that must be there: fewer scatter otherwise than quiet history's spans of its length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -61,6 +64,11 @@ class Span:
         plain = replace(baseline, dispersion={} if known is None else {whole: known})
         return replace(self.detector.measure(plain, profile), signal=self.signal, alone=True)
 
+    def too_short(self, profile: Profile) -> Reading:
+        """Return the reading of a span of which too few windows are there."""
+        n = profile.count(f"{self.detector.signal}.n")
+        return Reading(self.name, self.signal, 0.0, n, status="insufficient", alone=True)
+
 
 def base_key(key: str) -> str:
     """Return the stream that a span looks at several windows of; any other key as it is.
@@ -92,7 +100,7 @@ def longest(spans: Sequence[Span]) -> int:
 def measure_spans(
     spans: Sequence[Span], baseline: Baseline, window: Window, profile: Profile, past: Sequence[Past]
 ) -> tuple[Reading, ...]:
-    """Return the readings of spans that are due.
+    """Return the readings of spans that are due; one that has not ``LEAST_COVERED`` of its windows is insufficient.
 
     Parameters
     ----------
@@ -106,8 +114,11 @@ def measure_spans(
             p for p in past if first <= p.window.start < window.start and p.profile.basis == profile.basis
         ]
         merged = merge_all(profile.basis, [*(p.profile for p in parts), profile])
+        of_length = [s for s in spans if s.windows == windows]
+        if len(parts) + 1 < LEAST_COVERED * windows:
+            readings += [s.too_short(merged) for s in of_length]
+            continue
         weights = [(p.window, float(p.profile.count("queries.n"))) for p in parts]
         matched = match_hours(baseline, [*weights, (window, float(profile.count("queries.n")))])
-        of_length = [s for s in spans if s.windows == windows]
         readings += measure_all(of_length, matched, merged)
     return tuple(readings)

@@ -111,10 +111,22 @@ def test_fewer_than_the_least_are_insufficient() -> None:
 def test_vectors_that_cancel_out_have_a_finite_distance_and_are_far() -> None:
     baseline = world.full_baseline()
     pairs = np.concatenate([world.centres(), -world.centres()]).astype(np.float32)
-    reading = CentroidDistance().measure(baseline, profile_queries(baseline, np.concatenate([pairs, pairs])))
+    reading = CentroidDistance().measure(baseline, profile_queries(baseline, np.concatenate([pairs] * 8)))
     assert reading.status == "ok"
     assert 0.0 <= reading.value <= 2.0
     assert (reading.log_p or 0.0) < math.log(1e-4)
+
+
+def test_few_questions_claim_little_and_many_what_they_find() -> None:
+    baseline = world.full_baseline()
+    moved = -world.centres()[:1].astype(np.float32)
+    few, many = (
+        CentroidDistance().measure(baseline, profile_queries(baseline, np.repeat(moved, n, axis=0)))
+        for n in (40, 1000)
+    )
+    assert few.log_p == pytest.approx(-4.0)
+    assert few.statistic == pytest.approx(40 * (many.statistic or 0.0) / 1000, rel=0.5)
+    assert (many.log_p or 0.0) < -50.0
 
 
 @pytest.mark.parametrize("options", [{"effect_floor": 1.0}, {"effect_floor": math.nan}, {"least": 1}])

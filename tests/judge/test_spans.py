@@ -82,6 +82,17 @@ def test_windows_outside_the_span_or_of_another_baseline_are_left_out() -> None:
         assert reading.n == n
 
 
+def test_a_span_of_which_too_few_windows_are_there_says_nothing() -> None:
+    baseline = calibrated()
+    *past, now = drifting(baseline, 4, 0.5)
+    for handed, status in ((past[2:], "insufficient"), (past[1:], "ok"), (past, "ok")):
+        (reading,) = measure_spans([CENTROID], baseline, now.window, now.profile, handed)
+        assert reading.status == status
+        assert (reading.signal, reading.alone) == ("queries_4", True)
+        assert reading.n == 200 * (len(handed) + 1)
+        assert (reading.log_p is None) == (status == "insufficient")
+
+
 def test_small_drift_adds_up_over_a_span() -> None:
     baseline = calibrated(160, Span(CentroidDistance(), 16))
     span = Span(CentroidDistance(), 16)
