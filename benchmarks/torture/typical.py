@@ -111,7 +111,7 @@ def make_index(documents: VectorArray, moment: int) -> FakeIndex:
 
 
 def make_outcomes(number: int, records: int = 300) -> tuple[bytes, list[Outcome]]:
-    """Return a packed baseline of 24 windows and the outcomes of the ``number`` after them, twenty readings each."""
+    """Return a packed baseline of 24 windows and the outcomes of the ``number`` after them, at least twenty readings each."""
     documents = make_documents()
     collection = make_collection(documents, records)
     spans = [Window("docs", START + i * QUARTER, START + (i + 1) * QUARTER) for i in range(24 + number)]
@@ -127,8 +127,6 @@ def make_outcomes(number: int, records: int = 300) -> tuple[bytes, list[Outcome]
 
 def _fill(outcome: Outcome) -> Outcome:
     """Add what further detectors, and one of other people's, would have measured: copies under other names."""
-    more = [
-        replace(r, detector=f"other_{r.detector}")
-        for r in outcome.readings[: READINGS - len(outcome.readings)]
-    ]
+    lacking = max(0, READINGS - len(outcome.readings))
+    more = [replace(r, detector=f"other_{r.detector}") for r in outcome.readings[:lacking]]
     return replace(outcome, readings=(*outcome.readings, *more))
