@@ -111,7 +111,7 @@ def make_index(documents: VectorArray, moment: int) -> FakeIndex:
 
 
 def make_outcomes(number: int, records: int = 300) -> tuple[bytes, list[Outcome]]:
-    """Return a packed baseline of 24 windows and the outcomes of the ``number`` after them, at least twenty readings each."""
+    """Return a packed baseline of 24 windows, and the outcomes of the next ``number``, of at least twenty readings."""
     documents = make_documents()
     collection = make_collection(documents, records)
     spans = [Window("docs", START + i * QUARTER, START + (i + 1) * QUARTER) for i in range(24 + number)]
