@@ -38,6 +38,14 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "links": LinksConfig,
 }
 
+_MENDS = {
+    "list_type": "must be a list: begin every entry with `- `",
+    "tuple_type": "must be a list: begin every entry with `- `",
+    "model_type": "must be a table of `key: value` lines",
+    "dict_type": "must be a table of `key: value` lines",
+}
+"""Where pydantic says what it expects in words of Python."""
+
 
 def explain_yaml(error: yaml.YAMLError) -> str:
     """Return what is wrong and where, without the line itself: it may hold a password."""
@@ -60,7 +68,7 @@ def explain(error: ValidationError, written: Any) -> list[str]:
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
             lines.append(f"{where}: unknown key; {hint}")
             continue
-        message = problem["msg"].removeprefix("Value error, ")
+        message = _MENDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {message}{_show(_look_up(written, location), where)}")
     return lines
 

@@ -148,6 +148,8 @@ def test_no_text_crashes_the_reading_of_durations(text: str) -> None:
         (with_collection(sample_size=10), "collections.docs.sample_size"),
         (with_collection(detectors={"canary": None}), "collections.docs.detectors.canary"),
         ({"collections": {"docs": {}}}, "collections.docs.source: Field required"),
+        ({"notify": {"hook": {"type": "slack"}}}, "notify: must be a list: begin every entry with `- `"),
+        ({"budget": [1]}, "budget: must be a table of `key: value` lines"),
         ({"collections": {"Docs!": LEAST["collections"]["docs"]}}, "'Docs!': a name has lower-case letters"),
         ({"collections": {"d" * 64: LEAST["collections"]["docs"]}}, "at most 63"),
         ({**LEAST, "budget": {"per": "0d"}}, "budget.per: must be above 0"),
@@ -354,7 +356,7 @@ def test_segments_are_one_or_a_list(tmp_path: Path) -> None:
             "collections.docs.segments.1.mots: unknown key; did you mean 'most'?",
         ),
         (sliced({"by": "b", "mots": 2}), "collections.docs.segments.mots: unknown key; did you mean 'most'?"),
-        (with_collection(segments="tenant"), "collections.docs.segments: Input should be a valid tuple"),
+        (with_collection(segments="tenant"), "collections.docs.segments: must be a list: begin every entry with `- `"),
     ],
     ids=str,
 )
