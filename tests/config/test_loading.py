@@ -356,7 +356,10 @@ def test_segments_are_one_or_a_list(tmp_path: Path) -> None:
             "collections.docs.segments.1.mots: unknown key; did you mean 'most'?",
         ),
         (sliced({"by": "b", "mots": 2}), "collections.docs.segments.mots: unknown key; did you mean 'most'?"),
-        (with_collection(segments="tenant"), "collections.docs.segments: must be a list: begin every entry with `- `"),
+        (
+            with_collection(segments="tenant"),
+            "collections.docs.segments: must be a list: begin every entry with `- `",
+        ),
     ],
     ids=str,
 )
