@@ -53,7 +53,7 @@ def quiet_days(seed: int, hours: int) -> Days:
     return Days(found)
 
 
-# 1, 5 and 11 opened incidents before scatter was measured by forms that have not seen the windows (decision 0016).
+# 1 and 11 opened incidents before scatter was measured by forms that have not seen the windows (decision 0016).
 @pytest.mark.parametrize("seed", [1, 5, 11, 101])
 def test_a_third_day_like_the_two_before_opens_no_incident(seed: int) -> None:
     collection = Collection("docs", quiet_days(seed, 72), DETECTORS, SPANS, sample_size=200)
