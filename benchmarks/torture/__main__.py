@@ -19,6 +19,7 @@ PARTS = (
     "stalls",
     "outages",
     "replicas",
+    "upgrade",
     "pooler",
     "delivery",
     "clocks",

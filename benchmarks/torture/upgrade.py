@@ -36,18 +36,20 @@ BASELINE = 47 * HOUR
 REPLICAS = 2
 GROUPS = 7
 """One before the first release is replaced, and one before each replacement of a pod."""
+SHORT = 0.1
+"""Below this scale only the rolling upgrade is tried."""
 GRACE = 40.0
 """Seconds after which a kubelet kills (terminationGracePeriodSeconds of the chart)."""
 TROUBLE = ("window failed", "window failed unexpectedly", "window lost", "tick failed")
 KINDS = ("with-index", "log-alone")
 """The two kinds of collection: one with index and suite, and without spans, and one with the log alone and spans."""
 SHARE = """
-import sys
+import os, sys
 from sqlalchemy import create_engine, insert, select
 from monitor.store.models import BaselineRow
 table = BaselineRow.__table__
-url, source, *names = sys.argv[1:]
-with create_engine(source).connect() as connection:
+url, *names = sys.argv[1:]
+with create_engine(os.environ["BASELINES"]).connect() as connection:
     built = {row["collection"]: dict(row) for row in connection.execute(select(table)).mappings()}
 with create_engine(url).begin() as connection:
     for name in names:
@@ -66,14 +68,15 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     """Return the figures of a rolling upgrade and rollback of two replicas, and of one pod on SQLite."""
     if find_helm() is None:
         raise NoHelmError("helm is not installed: deploy/get_helm.sh puts it into build/bin")
-    each = max(1, round(12 * scale))
+    each = max(1, round(8 * scale))
     with _folder() as folder, receiving() as receiver:
         scene = Scene(folder, receiver)
         wanted = {release: scene.undisturbed(release, each) for release in ("N-1", "N")}
         with postgresql() as server:
             rolled = Play(scene, server.create("upgrade"), each, wanted, "postgresql")
             figures = rolled.roll(forward_again=scale >= 1.0)
-        figures += Play(scene, None, each, wanted, "sqlite").recreate()
+        if scale >= SHORT:
+            figures += Play(scene, None, each, wanted, "sqlite").recreate()
     return figures
 
 
@@ -231,14 +234,14 @@ class Play:
         built = self.scene.folder / "baselines.db"
         with closing(sqlite3.connect(self.database.removeprefix("sqlite:///"))) as own:
             own.execute("VACUUM INTO ?", (str(built),))
-        self.scene.baselines = f"sqlite:///file:{built}?mode=ro&uri=true"
+        self.scene.baselines = f"sqlite:///file:{built}?immutable=1&uri=true"
         self.taken_up = [f"{kind}-000" for kind in KINDS]
 
     def take_up(self, names: Sequence[str]) -> None:
         """Give more collections their baselines: from now on they have a day of windows to be worked."""
         new = [name for name in names if name not in self.taken_up]
         if new:
-            self._command("python", "-c", SHARE, self.url or SQLITE, self.scene.baselines, *new)
+            self._command("python", "-c", SHARE, self.url or SQLITE, *new)
         self.taken_up += new
         self.pods.reread()
 
@@ -247,7 +250,7 @@ class Play:
         self.take_up(next(self._groups))
 
     def _command(self, *words: str) -> None:
-        done = self._node.run(self._container, *words)
+        done = self._node.run(self._container, *words, BASELINES=self.scene.baselines)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words[:3])} ended with {done.returncode}: {done.stderr[-2000:]}")
 
