@@ -27,7 +27,7 @@ from tests.deploy.conftest import Manifest
 BIN = Path(sys.executable).parent
 Files = Mapping[str, str]
 _LIMITS = """
-while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done
+while [ "$1" != -- ]; do mount --bind "${1%%=*}" "${1#*=}"; shift; done
 shift
 mount -o remount,bind,ro /
 exec "$@"
@@ -71,6 +71,8 @@ class Node:
     """In a cluster every pod has an address of its own; here they share one."""
     code: Path | None = None
     """The tree of another release, where the pod's image is one of that."""
+    seen: Mapping[Path, Path] = field(default_factory=dict)
+    """What the process sees at a place of the machine instead of what lies there: its own control groups."""
 
     def __post_init__(self) -> None:
         for volume in self.pod["spec"]["volumes"]:
@@ -110,8 +112,7 @@ class Node:
         writable = [
             str((self.folder / "volumes" / v["name"]).resolve())
             for v in self.pod["spec"]["volumes"]
-            if not {"configMap", "secret"} & set(v)
-            and not v.get("persistentVolumeClaim", {}).get("readOnly")
+            if not {"configMap", "secret"} & set(v) and not v.get("persistentVolumeClaim", {}).get("readOnly")
         ]
         user = [
             f"--reuid={self._context['runAsUser']}",

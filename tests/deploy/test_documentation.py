@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.helm.scan import EXPLAINED
 from monitor.metrics import METRICS
 from tests.deploy.conftest import CHART, ROOT, helm, only
 
@@ -37,3 +38,7 @@ def test_links_lead_somewhere_and_metrics_exist() -> None:
     known = {metric.name for metric in METRICS}
     for name in set(re.findall(r"`?(driftmon_\w+)", text)):
         assert name in known, name
+
+
+def test_every_rule_that_is_not_met_is_explained_and_no_other() -> None:
+    assert set(re.findall(r"CKV_\w+", PAGE.read_text())) == set(EXPLAINED)
