@@ -33,6 +33,7 @@ PARTS = (
     "ssrf",
     "size",
     "throughput",
+    "footprint",
     "soak",
 )
 

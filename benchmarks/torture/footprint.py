@@ -29,7 +29,7 @@ from tests.deploy.conftest import Manifest, only
 from tests.deploy.kubelet import Node, Running
 
 COLLECTIONS = 200
-WINDOWS = 4
+WINDOWS = 2
 """Windows of each collection that are worked."""
 LENGTH = timedelta(hours=2)
 """230 questions of the example's log on average."""
