@@ -26,6 +26,8 @@ from tests.deploy.kubelet import Node, Running
 ROOT = Path(__file__).resolve().parents[2]
 PREVIOUS = "747af65"
 """The last commit of the release before: its schema is at 0003, this release's at 0004."""
+SOME = 24
+"""Windows that a pod has done before it is replaced."""
 APART = 1.0
 """Seconds between SIGHUP and SIGTERM."""
 LOOK = 0.1
@@ -161,15 +163,17 @@ class Pods:
             self.stop(old)
 
     def recreate(self, release: Release, prepare: Callable[[], None]) -> float:
-        """End all pods, then start one; return the seconds in between without any (Recreate)."""
+        """End all pods, start one and let it work; return the seconds in between without any (Recreate)."""
         prepare()
         # The release before loses the second of two signals that come at once.
         time.sleep(APART)
         for old in list(self.serving):
             self.stop(old)
         began = time.monotonic()
-        self.start(release)
-        return time.monotonic() - began
+        pod = self.start(release)
+        gap = time.monotonic() - began
+        pod.running.wait("some work", lambda: len(pod.running.events("window done")) >= SOME, 600)
+        return gap
 
     def reread(self) -> None:
         """Have every pod plan now instead of at its next tick."""
