@@ -74,6 +74,17 @@ chart: $(VENV)/.dev  ## Take rules, dashboards and the values' schema into the H
 	PYTHON=$(BIN)/python deploy/get_helm.sh
 	$(BIN)/python -m deploy.helm.kustomize
 
+# A scanner with many requirements of its own; it is in no other environment.
+build/checkov-venv/.made:
+	$(PYTHON) -m venv build/checkov-venv
+	build/checkov-venv/bin/python -m pip --disable-pip-version-check -q install checkov==3.3.30
+	touch $@
+
+.PHONY: scan
+scan: $(VENV)/.dev build/checkov-venv/.made  ## Hold chart, kustomize base and Dockerfile to checkov's rules: each is met, or explained.
+	PYTHON=$(BIN)/python deploy/get_helm.sh
+	$(BIN)/python -m deploy.helm.scan build/checkov-venv/bin/checkov
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Print speed and memory against their bounds and peers; figures go to build/figures/.
 	$(BIN)/python -m benchmarks.bench_profile

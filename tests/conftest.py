@@ -28,6 +28,7 @@ _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 LONG = (
     "stack/test_on_call.py",
     "torture/test_delivery.py",
+    "torture/test_upgrade.py",
     "deploy/test_process.py",
     "benchmarks/test_detection.py",
 )

@@ -19,6 +19,7 @@ PARTS = (
     "stalls",
     "outages",
     "replicas",
+    "upgrade",
     "pooler",
     "delivery",
     "clocks",
@@ -32,6 +33,7 @@ PARTS = (
     "ssrf",
     "size",
     "throughput",
+    "footprint",
     "soak",
 )
 

@@ -47,7 +47,7 @@ TICK = timedelta(seconds=15)
 STUCK = timedelta(minutes=2)
 """A tick that is older than this fails liveness: a scheduler that says it runs is no proof."""
 NOTICE = 1.0
-"""Seconds between two looks at which windows have become slow."""
+"""Seconds between two looks at which windows have become slow, and at which signals have come."""
 DRAIN = 18.0
 """Seconds that windows in work are given to end when the process is told to stop; Kubernetes kills after 30."""
 RELEASE = 5.0
@@ -137,7 +137,10 @@ class Daemon:
                     url=self.front.url,
                     worker=self.worker,
                 )
-                self._stop.wait()
+                # Not for ever: of two signals at once the kernel gives the second to another thread, and Python's
+                # handlers run when this one wakes up.
+                while not self._stop.wait(NOTICE):
+                    pass
             finally:
                 drained = self._drain(scheduler)
         return drained

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -33,6 +32,9 @@ QUERIES_AT_ONCE = 64
 
 COUNTED_UP_TO = 5_000_000
 """Rows up to which the corpus is counted; beyond, the planner's estimate does, for a count reads the whole table."""
+
+HEADER = 4
+"""Bytes before the numbers of a vector as the server sends it: its dimension, and two that are not used."""
 
 OPERATORS = {"cosine": "<=>", "dot": "<#>", "l2": "<->"}
 OPERATOR_CLASSES = {"cosine": "cosine_ops", "dot": "ip_ops", "l2": "l2_ops"}
@@ -106,7 +108,7 @@ class PgvectorIndex:
                 restart(connection)
                 batch = asked[start : start + QUERIES_AT_ONCE]
                 statement = store.nearest(OPERATORS[self.metric], [_spell(vectors[i]) for i in batch], k)
-                for number, identifier, distance in connection.execute(statement):
+                for number, identifier, distance in connection.execute(statement).all():
                     # A row of zero length has no cosine: pgvector says NaN and sorts it last.
                     if identifier is not None and distance == distance:  # noqa: PLR0124
                         query = batch[number - 1]
@@ -120,17 +122,21 @@ class PgvectorIndex:
         """Return the n documents with the smallest hash of their id, and how many documents there are."""
         with self._transaction() as connection:
             store = _find(connection, self)
-            found: dict[str, str] = {row.id: row.vector for row in connection.execute(store.bottom(n))}
+            found: dict[str, bytes] = {
+                row.id: row.vector for row in connection.execute(store.bottom(n)).all()
+            }
             size = store.size(connection)
         if not found:
             raise EdgeError(
                 f"The table {self.table} holds no vectors in {self.vector_column}; fill it first."
             )
-        rows = {i: np.fromstring(text[1:-1], dtype=np.float32, sep=",") for i, text in found.items()}
+        rows = {i: np.frombuffer(sent, store.sent, offset=HEADER) for i, sent in found.items()}
         # A column without a dimension may mix them; the corpus is what most rows are.
         dimension = Counter(map(len, rows.values())).most_common(1)[0][0]
         rows = {i: row for i, row in rows.items() if len(row) == dimension}
-        return CorpusSample(tuple(rows), np.stack(list(rows.values())), max(size, len(rows)))
+        return CorpusSample(
+            tuple(rows), np.stack(list(rows.values())).astype(np.float32), max(size, len(rows))
+        )
 
     def describe(self) -> str:
         """Connect and say what is there, and whether an index serves the metric."""
@@ -198,11 +204,20 @@ class _Store:
             .order_by(queries.c.number, hits.c.distance)
         )
 
-    def bottom(self, n: int) -> sa.Select[str, str]:
-        """Select id and vector, as text, of the n rows with the smallest hash: the order of `hash_id`."""
+    @property
+    def sent(self) -> str:
+        """How numpy calls the numbers of a vector as the server sends it: big-endian single or half precision."""
+        return ">f2" if self.type.__name__ == "HALFVEC" else ">f4"
+
+    def bottom(self, n: int) -> sa.Select[str, bytes]:
+        """Select id and vector, as sent, of the n rows with the smallest hash: the order of `hash_id`.
+
+        Not as text: reading 2,000 vectors of 384 decimal numbers takes 0.25 s of CPU, of as many bytes 0.01 s.
+        """
         name = sa.cast(self.id, sa.Text)
+        send = sa.Function(f"{self.type.__name__.lower()}_send", self.vector, type_=sa.LargeBinary())
         return (
-            sa.select(name.label("id"), sa.cast(self.vector, sa.Text).label("vector"))
+            sa.select(name.label("id"), send.label("vector"))
             .where(self.id.is_not(None), self.vector.is_not(None))
             .order_by(sa.collate(sa.func.md5(name), "C"))
             .limit(n)
@@ -282,4 +297,5 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _spell(vector: VectorArray) -> str:
-    return json.dumps(vector.tolist(), separators=(",", ":"))
+    """Write a vector as PostgreSQL reads it; nine digits tell every number of single precision from the next."""
+    return f"[{('%.9g,' * len(vector))[:-1] % tuple(vector.tolist())}]"

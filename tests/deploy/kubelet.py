@@ -27,7 +27,7 @@ from tests.deploy.conftest import Manifest
 BIN = Path(sys.executable).parent
 Files = Mapping[str, str]
 _LIMITS = """
-while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done
+while [ "$1" != -- ]; do mount --bind "${1%%=*}" "${1#*=}"; shift; done
 shift
 mount -o remount,bind,ro /
 exec "$@"
@@ -69,6 +69,10 @@ class Node:
     """What lies on a claim, by the volume's name."""
     port: str = "127.0.0.1:0"
     """In a cluster every pod has an address of its own; here they share one."""
+    code: Path | None = None
+    """The tree of another release, where the pod's image is one of that."""
+    seen: Mapping[Path, Path] = field(default_factory=dict)
+    """What the process sees at a place of the machine instead of what lies there: its own control groups."""
 
     def __post_init__(self) -> None:
         for volume in self.pod["spec"]["volumes"]:
@@ -106,9 +110,9 @@ class Node:
         if not self._privileged or not (shutil.which("unshare") and shutil.which("setpriv")):
             return []
         writable = [
-            str(self.folder / "volumes" / v["name"])
+            str((self.folder / "volumes" / v["name"]).resolve())
             for v in self.pod["spec"]["volumes"]
-            if not {"configMap", "secret"} & set(v) and v["name"] not in self.host_paths
+            if not {"configMap", "secret"} & set(v) and not v.get("persistentVolumeClaim", {}).get("readOnly")
         ]
         user = [
             f"--reuid={self._context['runAsUser']}",
@@ -150,7 +154,8 @@ class Node:
     def environment(self, container: Manifest) -> dict[str, str]:
         """The container's variables, and what its image sets."""
         own = {v["name"]: self._moved(v["value"]) for v in container["env"]}
-        return {"PATH": f"{BIN}:/usr/bin:/bin", "TMPDIR": own["HOME"], "LANG": "C.UTF-8", **own}
+        code = {} if self.code is None else {"PYTHONPATH": str(self.code)}
+        return {"PATH": f"{BIN}:/usr/bin:/bin", "TMPDIR": own["HOME"], "LANG": "C.UTF-8", **code, **own}
 
     def run(self, container: Manifest, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a container, or a command in it, to its end."""

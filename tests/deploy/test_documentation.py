@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.helm.scan import EXPLAINED
 from monitor.metrics import METRICS
 from tests.deploy.conftest import CHART, ROOT, helm, only
 
@@ -37,3 +38,16 @@ def test_links_lead_somewhere_and_metrics_exist() -> None:
     known = {metric.name for metric in METRICS}
     for name in set(re.findall(r"`?(driftmon_\w+)", text)):
         assert name in known, name
+
+
+def test_every_rule_that_is_not_met_is_explained_and_no_other() -> None:
+    assert set(re.findall(r"CKV_\w+", PAGE.read_text())) == set(EXPLAINED)
+
+
+def test_the_table_of_symptoms_leads_to_every_runbook() -> None:
+    table = PAGE.read_text().partition("| symptom | metric | runbook |")[2].partition("\n\n")[0]
+    rows = [row.strip("|").split("|") for row in table.strip().splitlines()[1:]]
+    runbooks = {path.name for path in (PAGE.parent / "runbooks").glob("*.md")} - {"README.md", "detectors.md"}
+    assert {name for row in rows for name in re.findall(r"runbooks/([\w.]+)", row[2])} == runbooks
+    for symptom, metric, _ in rows:
+        assert re.search(r"`[^`]+`|Watchdog", metric), symptom

@@ -38,6 +38,18 @@ daemon.Daemon = functools.partial(daemon.Daemon, tick_every=timedelta(seconds=1)
 main()
 """
 """The same command, only that it ticks every second and drains for half of one."""
+ELSEWHERE = """
+import signal, threading, time
+from monitor.cli.main import main
+def end():
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        time.sleep(0.1)
+    time.sleep(1)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Thread(target=end).start()
+main()
+"""
+"""The same command, only that SIGTERM comes to a thread that is not the main one."""
 
 
 def wait_for(what: str, seen: Callable[[], Any], seconds: float = 40.0) -> Any:
@@ -315,6 +327,14 @@ def test_sighup_takes_up_what_was_edited(with_baseline: Path, start: Callable[..
     (row,) = running.get("/api/v1/status").json()["collections"]
     assert row["collection"] == "renamed"
     assert running.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_signal_that_another_thread_gets_ends_it(
+    with_baseline: Path, start: Callable[..., Running]
+) -> None:
+    """Of two signals at once the kernel gives the second to another thread; handlers run when the main one wakes up."""
+    running = start(with_baseline, sys.executable, "-c", ELSEWHERE)
+    assert running.process.wait(60) == 0
 
 
 def test_a_token_is_asked_for_and_may_be_replaced(with_baseline: Path, start: Callable[..., Running]) -> None:

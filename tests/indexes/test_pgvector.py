@@ -151,14 +151,17 @@ def test_the_sample_is_the_bottom_of_the_hashes(index: PgvectorIndex) -> None:
     sample = index.sample(40)
     chosen = bottom_k(IDS, 40)
     assert sample.ids == tuple(IDS[i] for i in chosen)
-    np.testing.assert_array_equal(sample.vectors, VECTORS[chosen])  # the text form is exact
+    np.testing.assert_array_equal(sample.vectors, VECTORS[chosen])
     assert sample.size == 3000
     assert len(index.sample(10_000).ids) == 3000
 
 
 def test_the_sample_of_whole_number_ids_hashes_their_text(index: PgvectorIndex) -> None:
     names = [str(i) for i in range(500)]
-    assert replace(index, table="half").sample(9).ids == tuple(names[i] for i in bottom_k(names, 9))
+    sample = replace(index, table="half").sample(9)
+    assert sample.ids == tuple(names[i] for i in bottom_k(names, 9))
+    assert sample.vectors.dtype == np.float32
+    np.testing.assert_array_equal(sample.vectors, VECTORS[bottom_k(names, 9)].astype(np.float16))
 
 
 def test_the_sample_can_come_from_an_index(engine: sa.Engine, index: PgvectorIndex) -> None:
