@@ -77,8 +77,11 @@ class Differences:
     double: int = 0
     readings: int = 0
     """Windows whose readings are not those that the same release made of the same log when nothing happened."""
+    compared: int = 0
+    """Streams to whose evidence both releases come undisturbed: only these must end as they did."""
     streams: int = 0
     incidents: int = 0
+    """Incidents that opened or ended when neither release alone would have had it so."""
 
     def __add__(self, other: Differences) -> Differences:
         return Differences(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
@@ -93,13 +96,20 @@ def differences(
         for start, (worker, state, _) in found.windows.items()
         if state == "done"
     )
-    same = undisturbed["N"]
-    streams = sum(found.evidence.get(k) != same.evidence.get(k) for k in found.evidence | same.evidence)
-    incidents = abs(len(found.incidents) - len(same.incidents)) + sum(
-        a[0] != b[0] or a[1] != b[1]
-        for a, b in zip(sorted(found.incidents, key=str), sorted(same.incidents, key=str), strict=False)
+    before, now = undisturbed["N-1"], undisturbed["N"]
+    # Where a release measures otherwise than the one before, what adds up depends on who worked which window.
+    alike = [key for key, evidence in now.evidence.items() if before.evidence.get(key) == evidence]
+    streams = sum(found.evidence.get(key) != now.evidence[key] for key in alike)
+    streams += len(found.evidence.keys() - now.evidence.keys() - before.evidence.keys())
+    incidents = min(_unlike(found.incidents, each.incidents) for each in (before, now))
+    return Differences(
+        wanted - found.done, found.rows - len(found.windows), readings, len(alike), streams, incidents
     )
-    return Differences(wanted - found.done, found.rows - len(found.windows), readings, streams, incidents)
+
+
+def _unlike(found: Sequence[tuple[Any, ...]], wanted: Sequence[tuple[Any, ...]]) -> int:
+    pairs = zip(sorted(found, key=str), sorted(wanted, key=str), strict=False)
+    return abs(len(found) - len(wanted)) + sum(a[:2] != b[:2] for a, b in pairs)
 
 
 def _moment(value: Any) -> datetime:
