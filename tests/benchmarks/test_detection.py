@@ -68,9 +68,9 @@ def test_null_laws_and_e_values_are_exact() -> None:
 def test_quiet_traffic_stays_near_its_levels() -> None:
     figures = quiet.run(POOLS, quick=True, workers=1)
     shares = [f for f in figures if f["name"].endswith("p < 0.05")]
-    assert (
-        len(shares) == 66
-    )  # of 3 kinds x 2 sizes: five streams of single windows, and the spans that are calibrated
+    # Of 3 kinds x 2 sizes: five streams of single windows, and the spans that are calibrated. Twenty windows are too
+    # few for a span of 32.
+    assert len(shares) == 60
     assert float(np.mean([f["value"] for f in shares])) < 0.12
     assert value(figures, "iid, all sizes: incidents") == 0.0
     assert value(figures, "iid, all sizes: windows") == 120.0
