@@ -61,10 +61,22 @@ def test_a_shift_of_questions_is_told(driftmon: Run, drifting: tuple[Any, str]) 
     assert "questions (" in said.out
     assert "What stood still: the stored document vectors" in said.out
     assert "next: Look at the regions that gained" in said.out
-    gained = [line for line in said.out.splitlines() if line.strip().startswith("region ")]
-    assert any("socket" in line or "http" in line for line in gained), said.out
     assert "    - " not in said.out  # no question of a user unless asked for
     assert not any(line != line.rstrip() for line in said.out.splitlines())
+
+
+def test_the_regions_that_gained_are_named_by_their_words(driftmon: Run, drifting: tuple[Any, str]) -> None:
+    example, config = drifting
+    with closing(sqlite3.connect(f"{Path(config).parent}/driftmon-example/log.db")) as log:
+        # The log ends now, whatever the hour is: at night the newest window has few questions to tell regions by.
+        busiest, _ = log.execute(
+            "SELECT substr(created_at, 1, 13), count(*) FROM retrieval_log WHERE created_at >= ? AND created_at < ?"
+            " GROUP BY 1 ORDER BY 2 DESC",
+            (f"{example.end - timedelta(hours=8):%FT%H}", f"{example.end:%FT%H}"),
+        ).fetchone()
+    said = driftmon("explain", "--at", f"{busiest}:30:00+00:00", "-c", config)
+    gained = [line for line in said.out.splitlines() if line.strip().startswith("region ")]
+    assert any("socket" in line or "http" in line for line in gained), said.out
 
 
 def test_the_same_as_data_with_examples(driftmon: Run, drifting: tuple[Any, str]) -> None:
