@@ -29,7 +29,8 @@ def write_tables(
 ) -> None:
     """Replace what is between ``begin`` and the end mark by the last figures of the benchmark's parts.
 
-    ``tables`` are the parts that are not written one line per figure.
+    A part without new figures keeps the table that it had. ``tables`` are the parts that are not written one line per
+    figure.
     """
     paths = {part: FOLDER / f"{benchmark}-{part}.json" for part in parts}
     found = {part: json.loads(path.read_text()) for part, path in paths.items() if path.exists()}
@@ -38,12 +39,16 @@ def write_tables(
         f"Machine: {head.get('cores'):g} cores, Python {head.get('python')}, numpy {head.get('numpy')}.",
         "",
     ]
-    for part, content in found.items():
-        table = (tables or {}).get(part, plain_table)
-        lines += [f"### {part}", "", f"`python -m benchmarks.{benchmark} {part}`", ""]
-        lines += [*table([Figure(**values) for values in content["figures"]]), ""]
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(END)[2]
+    old, _, after = rest.partition(END)
+    kept = {section.partition("\n")[0]: section for section in old.split("\n### ")[1:]}
+    for part in parts:
+        if part in found:
+            table = (tables or {}).get(part, plain_table)
+            lines += [f"### {part}", "", f"`python -m benchmarks.{benchmark} {part}`", ""]
+            lines += [*table([Figure(**values) for values in found[part]["figures"]]), ""]
+        elif part in kept:
+            lines += [f"### {kept[part].rstrip()}", ""]
     page.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"{END}{after}", encoding="utf-8")
 
 

@@ -181,6 +181,23 @@ def test_the_page_holds_the_figures_and_keeps_what_is_around_them(
     assert "old" not in text
 
 
+def test_a_part_without_new_figures_keeps_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "FOLDER", tmp_path)
+    kept = {"name": "what", "value": 3.0, "unit": "x", "bar": 2.0, "higher_is_better": False, "command": "c"}
+    head = {"cores": 2.0, "python": "3.11", "numpy": "2"}
+    (tmp_path / "some-one.json").write_text(json.dumps({"head": head, "figures": [kept]}))
+    path = tmp_path / "page.md"
+    path.write_text(
+        f"<!-- here -->\n\n### one\n\nold\n\n### two\n\n| a | b |\n\n### gone\n\nold\n\n{page.END}\n"
+    )
+    for _ in range(2):
+        page.write_tables(path, "<!-- here -->", "some", ("one", "two"))
+        text = path.read_text()
+        assert [line for line in text.splitlines() if line.startswith("###")] == ["### one", "### two"]
+        assert f"### two\n\n| a | b |\n{page.END}\n" in text
+        assert "old" not in text
+
+
 def test_drifts_stand_in_one_line_each() -> None:
     figures = [
         Figure(name, value, "share", None, higher_is_better=False, command="c")
