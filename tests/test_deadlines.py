@@ -95,6 +95,6 @@ def test_a_restarted_server_costs_nobody_an_error(engine: Engine, postgres_datab
     first = _pid(engine)
     other = create_engine(postgres_database)
     with other.begin() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": first})
     other.dispose()
     assert _pid(engine) != first

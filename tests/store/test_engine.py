@@ -170,7 +170,7 @@ def test_connections_that_the_server_ended_are_replaced(store: Store, kind: str,
         with engine.writing(other) as connection:
             ended = connection.execute(
                 text(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                     " AND backend_type = 'client backend'"
                 )
