@@ -34,7 +34,7 @@ class PersistentVectors:
 
     Notes
     -----
-    Deterministic: the vectors of 200 ids are fetched again and compared (1 - cos > 1e-3). Nearly all changed is a
+    Deterministic: the vectors of 400 ids are compared again and compared (1 - cos > 1e-3). Nearly all changed is a
     re-embed, a part is a mixed index.
 
     Edited texts move each its own way, another model moves all of them from its own mean to the other's. With m changed

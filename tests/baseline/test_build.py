@@ -186,18 +186,18 @@ def test_effective_dimensions_count_equal_directions() -> None:
 
 
 def test_documents_with_broken_vectors_are_known_but_not_compared() -> None:
-    corpus = world.make_corpus()
+    corpus = world.make_corpus(800)
     vectors = corpus.vectors.copy()
     vectors[::4] = np.nan
     baseline, _ = world.build(world.quiet_windows(), corpus=replace(corpus, vectors=vectors))
     reference = baseline.corpus
     assert reference is not None
-    assert len(reference.hashes) == reference.size == 400
+    assert len(reference.hashes) == reference.size == 800
     assert np.all(np.diff(reference.hashes.astype(object)) > 0)
     assert len(reference.ids) == len(reference.vectors) == PERSISTENT
     assert not set(reference.ids) & set(corpus.ids[::4])
     assert np.isfinite(reference.vectors).all()
-    assert baseline.populations["corpus"].n == 300
+    assert baseline.populations["corpus"].n == 600
 
 
 def test_an_index_without_any_usable_vector_is_refused() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from monitor.baseline import Baseline, CorpusReference
+from monitor.baseline.frozen import PERSISTENT
 from monitor.baseline.window_profile import (
     cosine_rows,
     has_direction,
@@ -152,7 +153,7 @@ def test_a_corpus_that_stands_shows_nothing_new() -> None:
     baseline, index = sampled_baseline()
     profile, seen = look(baseline, index.sample(400))
     assert profile.count("corpus.new") == profile.count("corpus.gone") == profile.count("corpus.changed") == 0
-    assert profile.count("corpus.kept") == 200
+    assert profile.count("corpus.kept") == PERSISTENT
     assert profile.count("corpus.size") == 2000
     assert "corpus.n" not in profile.counts
     np.testing.assert_array_equal(seen, known(baseline).hashes)
@@ -205,7 +206,7 @@ def test_documents_that_went_are_counted() -> None:
     profile, _ = look(baseline, rest.sample(2000))
     assert profile.count("corpus.gone") == 500
     assert profile.count("corpus.new") == 0
-    assert 0 < profile.count("corpus.kept") < 200
+    assert 0 < profile.count("corpus.kept") < PERSISTENT
 
 
 def test_an_index_that_lost_everything_is_said_to_be_empty() -> None:
@@ -220,15 +221,15 @@ def test_an_index_that_lost_everything_is_said_to_be_empty() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_changed_share_is_counted_among_stored_vectors(share: float) -> None:
-    baseline, index = sampled_baseline()
-    corpus = index.sample(400)
+    baseline, index = sampled_baseline(800)
+    corpus = index.sample(800)
     vectors = corpus.vectors.copy()
-    changed = int(share * 200)
+    changed = int(share * PERSISTENT)
     vectors[:changed] = vectors[:changed] @ world.random_turn()
     # Half precision and another scale are no change of direction.
     vectors[changed:] = (vectors[changed:] * 3.0).astype(np.float16)
     profile, _ = look(baseline, replace(corpus, vectors=vectors))
-    assert profile.count("corpus.kept") == 200
+    assert profile.count("corpus.kept") == PERSISTENT
     assert profile.count("corpus.changed") == changed
 
 
@@ -246,7 +247,7 @@ def test_lengths_count_where_the_metric_knows_them() -> None:
     baseline, _ = world.build(world.quiet_windows(4, 80), corpus=index.sample(400), metric="l2")
     scaled = replace(index.sample(400), vectors=index.sample(400).vectors * np.float32(1.01))
     assert look(baseline, index.sample(400))[0].count("corpus.changed") == 0
-    assert look(baseline, scaled)[0].count("corpus.changed") == 200
+    assert look(baseline, scaled)[0].count("corpus.changed") == PERSISTENT
 
 
 def test_an_index_of_another_dimension_is_counted_and_does_not_break_the_walk() -> None:
@@ -254,7 +255,7 @@ def test_an_index_of_another_dimension_is_counted_and_does_not_break_the_walk() 
     narrow = grown(world.FakeIndex(index.ids, index.vectors), world.draw(np.random.default_rng(7), 50))
     corpus = narrow.sample(2050)
     profile, seen = look(baseline, replace(corpus, vectors=corpus.vectors[:, :12]))
-    assert profile.count("corpus.kept") == profile.count("corpus.changed") == 200
+    assert profile.count("corpus.kept") == profile.count("corpus.changed") == PERSISTENT
     assert profile.count("corpus.new") == profile.count("corpus.wrong_dimension") == 50
     assert "corpus.n" not in profile.counts
     np.testing.assert_array_equal(seen, known(baseline).hashes)

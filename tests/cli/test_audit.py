@@ -71,7 +71,7 @@ def test_smaller_shifts_take_longer(told: Any) -> None:
         assert sizes == sorted(sizes, reverse=True)
     assert shifts["empty_answers"]["fired"][0] == "empty_results.scores"
     assert shifts["changed_vectors"]["fired"][0] == "persistent_vectors.corpus"
-    # Vectors that change alike fire from 1 in 100 on, and a share of 200 documents scatters.
+    # Vectors that change alike fire from 1 in 100 on, and a share of 400 documents scatters.
     assert {w["size"] for w in shifts["changed_vectors"]["within"]} <= {0.01, 0.02, 0.03}
     longest = shifts["new_topic"]["within"][-1]
     assert (
