@@ -150,7 +150,7 @@ def judge_quiet(task: SizeTask) -> list[dict[str, float]]:
 
 def records_of(pool: Pool, questions: NDArray[np.int64]) -> list[Record]:
     """Return the records of the questions as they stand."""
-    return [pool.records[q][0] for q in questions.tolist()]
+    return list(pool.take(questions))
 
 
 @cache

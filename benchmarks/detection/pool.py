@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from monitor.demo.material import load_material
 from monitor.demo.models import load_model
-from monitor.records import IntArray, Record, VectorArray
+from monitor.records import IntArray, Ragged, Records, VectorArray
 from monitor.stats.exact_search import exact_top_k
 
 CACHE = Path(__file__).resolve().parents[2] / "build" / "detection"
@@ -43,8 +43,12 @@ class Pool:
     scores: VectorArray
     topics: IntArray
     topic_names: tuple[str, ...]
-    records: Sequence[Sequence[Record]] = field(repr=False)
-    """One record per wording, made once: a window takes them by position, so that a draw costs no Python loop."""
+    records: Records = field(repr=False)
+    """A record per wording, question after question, made once: a window takes its rows, without a loop over them."""
+
+    def take(self, questions: IntArray, wordings: IntArray | int = 0) -> Records:
+        """Return the records of these questions ``(m,)``, each in the wording that is named beside it."""
+        return self.records.take(questions * WORDINGS + wordings)
 
     def of_topic(self, topic: int) -> IntArray:
         """Return the positions of a topic's questions."""
@@ -65,11 +69,16 @@ def load_pool(name: str) -> Pool:
     vectors = np.stack(wordings, axis=1)
     scores = np.stack([exact_top_k(documents, w, HITS, "cosine")[1] for w in wordings], axis=1)
     names, topics = np.unique(np.array(labels), return_inverse=True)
-    hits = tuple(f"d{i}" for i in range(HITS))
-    records = [
-        [Record("drawn", EPOCH, vector=v, hits=hits, scores=tuple(s)) for v, s in zip(vs, ss, strict=True)]
-        for vs, ss in zip(vectors, scores.tolist(), strict=True)
-    ]
+    n = len(questions) * WORDINGS
+    everywhere = np.arange(n + 1) * HITS
+    known = np.ones(n, dtype=np.bool_)
+    records = Records(
+        ["drawn"] * n,
+        [EPOCH] * n,
+        vectors=vectors.reshape(n, -1),
+        hits=Ragged(np.array([f"d{i}" for i in range(HITS)] * n, dtype=object), everywhere, known),
+        scores=Ragged(scores.reshape(-1).astype(np.float64), everywhere, known),
+    )
     return Pool(name, vectors, scores, topics.astype(np.int64), tuple(names.tolist()), records)
 
 

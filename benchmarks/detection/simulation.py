@@ -24,7 +24,7 @@ from monitor.judge.verdict import judge
 from monitor.pipeline import Collection
 from monitor.profile import Profile, merge
 from monitor.protocols import Detector
-from monitor.records import Evidence, Reading, Record, Rejection, Sample, Verdict, Window
+from monitor.records import Evidence, Reading, Record, Records, Rejection, Sample, Verdict, Window
 from monitor.reference import take_baseline
 from monitor.wiring import count_streams, wire_detectors, wire_spans
 
@@ -53,11 +53,16 @@ class Log:
 
     def read(self, start: datetime, end: datetime) -> Iterator[Record | Rejection]:
         """Yield the window's records."""
+        for records in self.read_columns(start, end):
+            yield from records
+
+    def read_columns(self, start: datetime, end: datetime) -> Iterator[Records]:
+        """Yield the window's records in columns."""
         number = round((start - EPOCH) / (end - start))
         drawn = self.traffic.draw(np.random.default_rng([self.seed, number]), number, self.m)
-        for i, record in enumerate(_records(self.traffic, drawn)):
-            # The id's hash decides which half of the baseline a record is in.
-            yield dataclasses.replace(record, id=f"{self.seed}-{number}-{i}", at=start)
+        # The id's hash decides which half of the baseline a record is in.
+        ids = [f"{self.seed}-{number}-{i}" for i in range(self.m)]
+        yield dataclasses.replace(_records(self.traffic, drawn), ids=ids, times=[start] * self.m)
 
     def describe(self) -> str:
         """Say what it is."""
@@ -77,9 +82,8 @@ def make_baseline(traffic: Traffic, seed: int, m: int) -> Baseline:
 def profile(traffic: Traffic, baseline: Baseline, drawn: Drawn) -> Profile:
     """Return a window's profile."""
     records = _records(traffic, drawn)
-    sample = Sample(tuple(records), len(records))
     vectors = traffic.pool.vectors[drawn.questions, drawn.wordings]
-    return merge(profile_log(baseline, sample), profile_queries(baseline, vectors))
+    return merge(profile_log(baseline, Sample(records, len(records))), profile_queries(baseline, vectors))
 
 
 @dataclass
@@ -115,6 +119,5 @@ class Watch:
         return verdict
 
 
-def _records(traffic: Traffic, drawn: Drawn) -> list[Record]:
-    rows = traffic.pool.records
-    return [rows[q][w] for q, w in zip(drawn.questions.tolist(), drawn.wordings.tolist(), strict=True)]
+def _records(traffic: Traffic, drawn: Drawn) -> Records:
+    return traffic.pool.take(drawn.questions, drawn.wordings)
