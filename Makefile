@@ -21,9 +21,10 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	touch $@
 
 # Everything that tests and benchmarks want. torch comes first and alone, so that nothing else chooses its build.
+# Of the ten thousand modules that come along few are ever imported: they are compiled then, not all of them now.
 $(VENV)/.dev: $(VENV)/.core
-	$(PIP) install torch==2.13.0
-	$(PIP) install -c constraints.txt -e ".[all,demo-live]" --group dev --group docs
+	$(PIP) install --no-compile torch==2.13.0
+	$(PIP) install --no-compile -c constraints.txt -e ".[all,demo-live]" --group dev --group docs
 	touch $@
 
 .PHONY: demo
@@ -35,7 +36,7 @@ dev: $(VENV)/.dev  ## Set up the whole development environment.
 
 .PHONY: test
 test: $(VENV)/.dev  ## Set up and run the whole test suite.
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=20
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## Format check, lint, types, import contracts.
