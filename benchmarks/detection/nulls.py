@@ -18,11 +18,11 @@ from benchmarks.detection.evidence import check_e_values
 from benchmarks.detection.simulated import centroid_tail, size_of_tests
 from benchmarks.torture.report import figure
 from monitor.stats.null_laws import (
+    likelihood_ratio_two_samples,
     log_binomial_sf,
     log_chi2_sf,
     log_f_sf,
     log_paired_loss,
-    pearson_two_samples,
 )
 from monitor.stats.quadratic_form import log_weighted_chi2_sf
 
@@ -41,7 +41,7 @@ def run(pools: Sequence[str], *, quick: bool = False, workers: int | None = None
         *_f(),
         *_binomial(),
         *_signs(),
-        *_pearson(),
+        *_likelihood_ratio(),
         *_forms(),
         *check_e_values(quick=quick),
         *(f for pool in pools for f in centroid_tail(pool)),
@@ -157,7 +157,7 @@ def _signs() -> list[dict[str, Any]]:
     ]
 
 
-def _pearson() -> list[dict[str, Any]]:
+def _likelihood_ratio() -> list[dict[str, Any]]:
     rng = np.random.default_rng(1)
     tables = [
         (rng.multinomial(m, np.full(k, 1.0 / k)), rng.multinomial(20 * m, np.full(k, 1.0 / k)))
@@ -167,11 +167,20 @@ def _pearson() -> list[dict[str, Any]]:
     pairs = []
     for window, baseline in tables:
         kept = (window + baseline) > 0
-        theirs = stats.chi2_contingency(np.stack([window, baseline])[:, kept], correction=False)
-        statistic, dof = pearson_two_samples(window, baseline)
-        pairs.append((math.log(statistic), math.log(theirs.statistic)))
+        table = np.stack([window, baseline])[:, kept]
+        theirs = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        total = float(table.sum())
+        rows = float(np.sum(total / table.sum(axis=1))) - 1.0
+        parts = np.minimum(total / table.sum(axis=0), table.sum(axis=1).min())
+        williams = 1.0 + rows * (float(np.sum(parts)) - 1.0) / (6.0 * total * theirs.dof)
+        statistic, dof = likelihood_ratio_two_samples(window, baseline)
+        pairs.append((math.log(statistic), math.log(theirs.statistic / williams)))
         pairs.append((math.log(dof), math.log(theirs.dof)))
-    return [compare("pearson_two_samples, against SciPy's contingency table", pairs)]
+    return [
+        compare(
+            "likelihood_ratio_two_samples, against SciPy's contingency table over Williams' correction", pairs
+        )
+    ]
 
 
 def _forms() -> list[dict[str, Any]]:

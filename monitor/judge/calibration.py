@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -84,33 +84,59 @@ def calibrate(
         The form to measure a window by that helped to fit the baseline's own
         (:func:`monitor.baseline.crossfit.cross_forms`).
     """
-    crossed = crossed or {}
-    readings: list[Reading] = []
-    for profile, share in zip(profiles, held, strict=True):
-        rest = match_hours(leave_out(baseline, share), [(share.window, float(share.n))])
-        rest = with_unseen_form(rest, crossed, [share.window])
-        readings += measure_all(detectors, rest, profile)
-    for windows in sorted({s.windows for s in spans}):
-        of_length = [s for s in spans if s.windows == windows]
-        for places in find_runs(held, windows):
-            parts = [held[i] for i in places]
-            rest = match_hours(
-                leave_out(baseline, sum_counts(parts), *parts), [(p.window, float(p.n)) for p in parts]
-            )
-            rest = with_unseen_form(rest, crossed, [p.window for p in parts])
-            readings += measure_all(of_length, rest, merge_all(baseline.basis, [profiles[i] for i in places]))
+    quiet = _Quiet(profiles, held, crossed or {})
+    fitted = _fit(quiet.measure(baseline, detectors, spans))
+    # How far a table scatters decides how coarse it is: such streams are measured again under what they showed.
+    again = [d for d in detectors if getattr(d, "regroups", False)]
+    if any(d.name == key.partition(".")[0] and fitted[key].factor > 1.0 for d in again for key in fitted):
+        scattered = replace(baseline, dispersion=fitted)
+        fitted |= _fit(quiet.measure(scattered, again, [s for s in spans if s.detector in again]))
+    return replace(baseline, dispersion=fitted)
+
+
+@dataclass(frozen=True)
+class _Quiet:
+    """The baseline's own windows, each of which can be measured against the others."""
+
+    profiles: Sequence[Profile]
+    held: Sequence[WindowCounts]
+    crossed: Mapping[Window, ShiftForm]
+
+    def measure(
+        self, baseline: Baseline, detectors: Sequence[Detector], spans: Sequence[Span]
+    ) -> list[Reading]:
+        """Return what the detectors say of every window, and the spans of every run of windows."""
+        readings: list[Reading] = []
+        for profile, share in zip(self.profiles, self.held, strict=True):
+            rest = match_hours(leave_out(baseline, share), [(share.window, float(share.n))])
+            rest = with_unseen_form(rest, self.crossed, [share.window])
+            readings += measure_all(detectors, rest, profile)
+        for windows in sorted({s.windows for s in spans}):
+            of_length = [s for s in spans if s.windows == windows]
+            for places in find_runs(self.held, windows):
+                parts = [self.held[i] for i in places]
+                rest = match_hours(
+                    leave_out(baseline, sum_counts(parts), *parts), [(p.window, float(p.n)) for p in parts]
+                )
+                rest = with_unseen_form(rest, self.crossed, [p.window for p in parts])
+                merged = merge_all(baseline.basis, [self.profiles[i] for i in places])
+                readings += measure_all(of_length, rest, merged)
+        return readings
+
+
+def _fit(readings: Sequence[Reading]) -> dict[str, Dispersion]:
+    """Return the dispersion of every stream that has statistics enough."""
     ratios: dict[str, list[float]] = {}
     dofs: dict[str, list[float]] = {}
     for reading in readings:
         if reading.status == "ok" and reading.statistic is not None and reading.dof:
             ratios.setdefault(reading.key, []).append(reading.statistic / reading.dof)
             dofs.setdefault(reading.key, []).append(reading.dof)
-    fitted = {
+    return {
         key: fit_dispersion(values, float(np.mean(dofs[key])))
         for key, values in ratios.items()
         if len(values) >= LEAST_WINDOWS
     }
-    return replace(baseline, dispersion=fitted)
 
 
 def find_runs(held: Sequence[WindowCounts], windows: int) -> list[list[int]]:

@@ -169,31 +169,42 @@ def log_paired_loss(before: FloatArray, after: FloatArray) -> float:
     return log_binomial_sf(lost, lost + gained, 0.5)
 
 
-def pearson_two_samples(window: NDArray[Any], baseline: NDArray[Any]) -> tuple[float, int]:
-    """Return Pearson's chi-square statistic of a 2 x K table and its degrees of freedom.
+def likelihood_ratio_two_samples(window: NDArray[Any], baseline: NDArray[Any]) -> tuple[float, int]:
+    """Return the corrected likelihood-ratio statistic of a 2 x K table and its degrees of freedom.
 
     Parameters
     ----------
     window, baseline : ndarray
-        Counts ``(K,)`` per cell; cells empty in both are left out.
+        Counts ``(K,)`` per cell, >= 0, not whole where hours are weighted; cells empty in both are left out.
 
     Notes
     -----
-    ``X2 = sum (O - E)^2 / E`` over both rows, ``dof = K' - 1``. Pearson's statistic, not the likelihood ratio G: at
-    K = 64 and 200 observations G raises three times its nominal false alarms.
+    ``G = 2 sum O ln(O / E)`` over both rows, ``dof = K' - 1``, divided by ``q = 1 + (T/m + T/n - 1) (sum T/t_k - 1) /
+    (6 T dof)`` for row totals m and n, column totals t_k and T in all (Williams 1976, "Improved likelihood ratio tests
+    for complete contingency tables"; ``T/t_k`` at most the smaller row's total). With a dozen expected per cell its
+    tail is nearer to the chi-square's than Pearson's statistic is. A cell that several sessions hit at once weighs
+    ``O ln O`` and not ``O^2``: where Pearson says p < 1e-4 seven times too often, G/q does not. Uncorrected, in cells
+    of three observations, G is too eager.
 
     Examples
     --------
-    >>> statistic, dof = pearson_two_samples(np.array([30.0, 10.0]), np.array([100.0, 100.0]))
-    >>> round(statistic, 6), dof
-    (8.391608, 1)
+    >>> statistic, dof = likelihood_ratio_two_samples(np.array([30.0, 10.0]), np.array([100.0, 100.0]))
+    >>> round(statistic, 4), dof
+    (8.6832, 1)
     """
     window, baseline = np.asarray(window, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     m, n = float(window.sum()), float(baseline.sum())
     used = (window + baseline) > 0
-    if m <= 0 or n <= 0 or int(used.sum()) < 2:
+    dof = int(used.sum()) - 1
+    if m <= 0 or n <= 0 or dof < 1:
         return 0.0, 0
     w, b = window[used], baseline[used]
-    # With two rows the sum over both collapses to one term per cell.
-    difference = w * math.sqrt(n / m) - b * math.sqrt(m / n)
-    return float(np.sum(difference * difference / (w + b))), int(used.sum()) - 1
+    columns, total = w + b, m + n
+    # O ln(O / E) - O + E adds up to the same, and no term is negative.
+    g = 2.0 * float(
+        np.sum(special.kl_div(w, columns * (m / total)) + special.kl_div(b, columns * (n / total)))
+    )
+    # The expansion means cells in which something is expected: one of weighted counts may hold next to nothing.
+    parts = float(np.sum(np.minimum(total / columns, min(m, n))))
+    q = 1.0 + (total / m + total / n - 1.0) * (parts - 1.0) / (6.0 * total * dof)
+    return g / max(1.0, q), dof

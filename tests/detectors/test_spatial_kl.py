@@ -12,7 +12,7 @@ from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.codebook import merge_cells
 from monitor.stats.histogram import js, kl
-from monitor.stats.null_laws import log_chi2_sf, pearson_two_samples
+from monitor.stats.null_laws import likelihood_ratio_two_samples, log_chi2_sf
 from tests.core_fakes import world
 
 
@@ -27,7 +27,7 @@ def test_cells_are_merged_to_the_size_of_the_window(n: int, cells: int) -> None:
     assert measure(n).detail["cells"] == cells
 
 
-def test_the_decision_is_pearsons_and_the_value_is_the_divergence_net_of_its_bias() -> None:
+def test_the_decision_is_the_likelihood_ratios_and_the_value_is_the_divergence_net_of_its_bias() -> None:
     baseline = world.full_baseline()
     queries = baseline.populations["queries"]
     rng = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def test_the_decision_is_pearsons_and_the_value_is_the_divergence_net_of_its_bia
     groups = merge_cells(queries.centroids, queries.cells, 32)
     w = np.bincount(groups, weights=window)
     b = np.bincount(groups, weights=queries.cells)
-    statistic, dof = pearson_two_samples(w, b)
+    statistic, dof = likelihood_ratio_two_samples(w, b)
     assert reading.statistic == pytest.approx(statistic)
     assert reading.dof == dof
     assert reading.log_p == pytest.approx(log_chi2_sf(statistic, dof))

@@ -11,11 +11,11 @@ from scipy import special, stats
 
 from monitor.stats import null_laws
 from monitor.stats.null_laws import (
+    likelihood_ratio_two_samples,
     log_binomial_sf,
     log_chi2_sf,
     log_f_sf,
     log_paired_loss,
-    pearson_two_samples,
 )
 
 if TYPE_CHECKING:
@@ -168,21 +168,44 @@ def test_paired_loss_takes_rounding_for_no_change() -> None:
     window=st.lists(st.integers(0, 50), min_size=2, max_size=12),
     baseline=st.lists(st.integers(1, 500), min_size=12, max_size=12),
 )
-def test_pearson_agrees_with_scipy(window: list[int], baseline: list[int]) -> None:
+def test_the_likelihood_ratio_is_scipys_over_williams_correction(
+    window: list[int], baseline: list[int]
+) -> None:
     w, b = np.array(window), np.array(baseline[: len(window)])
-    statistic, dof = pearson_two_samples(w, b)
+    statistic, dof = likelihood_ratio_two_samples(w, b)
     if w.sum() == 0:
         assert (statistic, dof) == (0.0, 0)
         return
-    expected = stats.chi2_contingency(np.stack([w, b]), correction=False)
+    expected = stats.chi2_contingency(np.stack([w, b]), correction=False, lambda_="log-likelihood")
     assert dof == expected.dof
-    assert statistic == pytest.approx(expected.statistic, rel=1e-9, abs=1e-9)
+    total = w.sum() + b.sum()
+    rows = total / w.sum() + total / b.sum() - 1.0
+    columns = np.sum(np.minimum(total / (w + b), min(w.sum(), b.sum()))) - 1.0
+    williams = 1.0 + rows * columns / (6.0 * total * dof)
+    assert statistic == pytest.approx(expected.statistic / williams, rel=1e-9, abs=1e-9)
 
 
-def test_pearson_leaves_out_cells_that_are_empty_in_both() -> None:
-    with_empty = pearson_two_samples(np.array([3, 0, 7]), np.array([10, 0, 10]))
-    assert with_empty == pearson_two_samples(np.array([3, 7]), np.array([10, 10]))
-    assert pearson_two_samples(np.array([5, 0]), np.array([9, 0])) == (0.0, 0)
+def test_the_likelihood_ratio_leaves_out_cells_that_are_empty_in_both() -> None:
+    with_empty = likelihood_ratio_two_samples(np.array([3, 0, 7]), np.array([10, 0, 10]))
+    assert with_empty == likelihood_ratio_two_samples(np.array([3, 7]), np.array([10, 10]))
+    assert likelihood_ratio_two_samples(np.array([5, 0]), np.array([9, 0])) == (0.0, 0)
+
+
+def test_a_cell_of_weighted_counts_that_holds_next_to_nothing_takes_no_power() -> None:
+    w, b = np.array([40.0, 60.0, 0.0]), np.array([600.0, 400.0, 1e-9])
+    statistic, dof = likelihood_ratio_two_samples(w, b)
+    assert dof == 2
+    assert statistic > 0.9 * likelihood_ratio_two_samples(w[:2], b[:2])[0]
+
+
+@pytest.mark.parametrize(("cells", "asked"), [(8, 30), (8, 100), (32, 400), (32, 1000)])
+def test_the_likelihood_ratio_keeps_its_level_to_a_thousandth(cells: int, asked: int) -> None:
+    rng = np.random.default_rng(cells + asked)
+    shares = rng.dirichlet(np.full(cells, 10.0))
+    tables = zip(rng.multinomial(asked, shares, 20_000), rng.multinomial(60_000, shares, 20_000), strict=True)
+    p = np.exp([log_chi2_sf(*likelihood_ratio_two_samples(w, b)) for w, b in tables])
+    for level in (0.05, 0.01, 0.001):
+        assert np.mean(p < level) < 1.5 * level
 
 
 def test_the_continued_fraction_is_the_incomplete_gamma_function() -> None:
