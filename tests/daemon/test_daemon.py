@@ -397,7 +397,8 @@ def test_a_signal_ends_it_wherever_the_main_thread_is_just_then(make: Make) -> N
         bench.daemon._take_signals()
         signal.signal(signal.SIGALRM, give_up)
         signal.setitimer(signal.ITIMER_REAL, 5.0)
-        with bench.daemon._stop._cond:  # as it is within a wait for the event, before and after the sleep
+        lock = bench.daemon._stop._cond  # type: ignore[attr-defined]  # what a wait for the event holds as well
+        with lock:
             signal.raise_signal(signal.SIGTERM)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # who asks twice does not want to wait
