@@ -67,3 +67,19 @@ def test_a_sample_does_not_keep_its_batches() -> None:
         assert isinstance(drawn.vectors, np.ndarray)
         assert len(drawn) == min(size, 180)
         assert not any(np.shares_memory(drawn.vectors, batch.vectors) for batch in batches)
+
+
+def test_a_sample_keeps_no_batch_where_some_records_have_no_vector() -> None:
+    def batch(name: str, *, whole: bool) -> Records:
+        rows = np.ones((60, 2), np.float32)
+        vectors = rows if whole else [None, *rows[1:]]
+        return Records([f"{name}-{i}" for i in range(60)], [world.START] * 60, vectors=vectors)
+
+    batches = [batch(str(n), whole=n != 1) for n in range(4)]
+    for size in (20, 60, 200):
+        drawn = draw_sample(batches, size).records
+        assert isinstance(drawn, Records)
+        assert isinstance(drawn.vectors, list)
+        held = [vector for vector in drawn.vectors if vector is not None]
+        assert len(held) >= size - 60
+        assert all(vector.base is None for vector in held)

@@ -90,7 +90,8 @@ def read_history(
         quiet, data = _read(collection, baseline, window, keep=done in raw)
         history.append(quiet)
         if len(data.vectors):
-            read.append(data)
+            # Their vectors are held until all are read; texts and answers, as much again, are not wanted any more.
+            read.append(replace(data, sample=Sample((), 0)))
     progress("reading quiet windows", len(chosen), len(chosen))
     forms = cross_forms(read, normalise=baseline.normalise)
     return tuple(replace(quiet, form=forms.get(quiet.window)) for quiet in history)

@@ -43,9 +43,12 @@ def cross_forms(windows: Sequence[WindowData], *, normalise: bool) -> Mapping[Wi
 def with_unseen_form(
     baseline: Baseline, crossed: Mapping[Window, ShiftForm], windows: Sequence[Window]
 ) -> Baseline:
-    """Return the baseline with the form that has seen fewest of these windows; its own where it has seen none."""
+    """Return the baseline with the form that has seen fewest of these windows; its own where it has seen none.
+
+    A baseline of an earlier release that has no form keeps to that: its windows are judged without one as well.
+    """
     forms = {id(crossed[w]): crossed[w] for w in windows if w in crossed}
-    if not forms:
+    if not forms or baseline.populations["queries"].form is None:
         return baseline
     most, _ = Counter(id(crossed[w]) for w in windows if w in crossed).most_common(1)[0]
     queries = replace(baseline.populations["queries"], form=forms[most])

@@ -108,7 +108,10 @@ class TracingConfig(Strict):
 class RetentionConfig(Strict):
     """How long the monitor's own database keeps what; docs/decisions/0008-retention.md has the sizes."""
 
-    windows: Duration = Field(default=timedelta(days=2), description="Windows at full resolution.")
+    windows: Duration = Field(
+        default=timedelta(days=2),
+        description="Windows at full resolution; as long as spans look back, at least.",
+    )
     hourly: Duration = Field(default=timedelta(days=7), description="Windows rolled up to hours.")
     daily: Duration = Field(default=timedelta(days=400), description="Windows rolled up to days.")
     profiles: Duration = Field(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
@@ -78,6 +79,8 @@ class Daemon:
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """What the present store holds: its lock, and the store itself where a reload opened it."""
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _end: SimpleQueue[None] = field(default_factory=SimpleQueue, repr=False)
+    """What the main thread waits on. An event has a lock, for which a handler may wait in vain."""
     _asked: threading.Event = field(default_factory=threading.Event, repr=False)
     _ticked: float = field(init=False, repr=False)
     _noticed: float = field(init=False, repr=False)
@@ -137,16 +140,15 @@ class Daemon:
                     url=self.front.url,
                     worker=self.worker,
                 )
-                # Not for ever: of two signals at once the kernel gives the second to another thread, and Python's
-                # handlers run when this one wakes up.
-                while not self._stop.wait(NOTICE):
+                while not self._told_to_end():
                     pass
             finally:
                 drained = self._drain(scheduler)
         return drained
 
     def stop(self) -> None:
-        """Ask the daemon to end; safe from a signal handler and from any thread."""
+        """Ask the daemon to end; safe from any thread."""
+        self._end.put(None)
         self._stop.set()
         self.crew.stop()
 
@@ -307,13 +309,23 @@ class Daemon:
         numbers = (signal.SIGTERM, signal.SIGINT)
 
         def stop(*_: object) -> None:
-            self.stop()
+            self._end.put(None)
             for number in numbers:  # who asks twice does not want to wait
                 signal.signal(number, signal.SIG_DFL)
 
         for number in numbers:
             signal.signal(number, stop)
         signal.signal(signal.SIGHUP, lambda *_: self._asked.set())
+
+    def _told_to_end(self) -> bool:
+        """Wait a second for the word to end."""
+        # Not for ever: of two signals at once the kernel gives the second to another thread, and Python's
+        # handlers run when this one wakes up.
+        try:
+            self._end.get(timeout=NOTICE)
+        except Empty:
+            return False
+        return True
 
     def _drain(self, scheduler: BackgroundScheduler) -> bool:
         log.info("stopping", deadline_seconds=DRAIN)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 
+from monitor.judge.spans import longest
 from monitor.store import Store
+from monitor.store.retention import Retention
 from monitor.wiring import Deployment
 
 log = structlog.get_logger("driftmon")
@@ -35,10 +37,27 @@ class Retainer:
                 self._next = place
                 return
             name = names[place]
-            done = store.retain(name, deployment.retention, now)
+            spanned = longest(deployment.collections[name].spans)
+            window = deployment.config.collections[name].window
+            done = store.retain(name, reach_back(deployment.retention, spanned * window), now)
             if done.rolled_up or done.deleted or done.parked:
                 log.debug("retained", collection=name, rolled_up=done.rolled_up, deleted=done.deleted)
             if done.damaged:
                 log.warning(
                     "profiles cannot be read, their windows stay", collection=name, windows=done.damaged
                 )
+
+
+def reach_back(policy: Retention, back: timedelta) -> Retention:
+    """Return the policy that leaves the windows of so much time as they are.
+
+    A span is not measured on a part of its windows, and so never on 32 of half a day where a week is kept.
+    """
+    windows = max(policy.windows, back)
+    return replace(
+        policy,
+        windows=windows,
+        hourly=max(policy.hourly, windows),
+        daily=max(policy.daily, windows),
+        profiles=max(policy.profiles, windows),
+    )

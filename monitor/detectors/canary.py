@@ -70,7 +70,7 @@ class Canary:
         warn, page, worst = max(noise, self.warn), max(noise, self.page), max(noise, self.worst)
         mean, largest = float(distances.mean()), float(distances.max())
         # One scale for both conditions: the largest distance counts in units of its own limit.
-        effect = max(mean, largest / worst * page)
+        effect = moved = max(mean, largest / worst * page)
         detail: dict[str, float | str] = {
             "largest": largest,
             "noise_floor": baseline.canary.floor,
@@ -87,7 +87,7 @@ class Canary:
             effect_floor=warn,
             effect=effect,
             threshold=warn,
-            harmful=effect >= page,
+            harmful=moved >= page,  # rounding alone is a warning, where both limits are one, too
             detail=detail,
         )
 

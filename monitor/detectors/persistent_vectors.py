@@ -34,8 +34,8 @@ class PersistentVectors:
 
     Notes
     -----
-    Deterministic: the vectors of 400 ids are compared again and compared (1 - cos > 1e-3). Nearly all changed is a
-    re-embed, a part is a mixed index.
+    Deterministic: the vectors of 400 ids are taken from the index again and compared (1 - cos > 1e-3). Nearly all
+    changed is a re-embed, a part is a mixed index.
 
     Edited texts move each its own way, another model moves all of them from its own mean to the other's. With m changed
     pairs and the mean step D, ``T = m ||D||^2 / (2 tr Sigma)`` and ``T d ~ chi2(d)`` where documents were written anew

@@ -153,11 +153,14 @@ class Records(Sequence[Record]):
             return None if column is None else [column[row] for row in chosen]
 
         vectors = self.vectors
+        if vectors is not None and not isinstance(vectors, np.ndarray):
+            # Each may be a view of the matrix of a batch, all of which it would keep alive.
+            vectors = [None if (v := vectors[row]) is None else np.array(v) for row in chosen]
         return Records(
             [self.ids[row] for row in chosen],
             [self.times[row] for row in chosen],
             of(self.texts),
-            vectors[rows] if isinstance(vectors, np.ndarray) else of(vectors),
+            vectors[rows] if isinstance(vectors, np.ndarray) else vectors,
             of(self.models),
             None if self.hits is None else self.hits.take(rows),
             None if self.scores is None else self.scores.take(rows),

@@ -14,7 +14,8 @@ from monitor.records import Record, Records, Rejection
 from monitor.sources.columns import REQUIRED, ColumnMap, check_columns, complete, hint, named
 from monitor.sources.json_lines import first_keys, read_json_lines
 from monitor.sources.parquet import check_parquet_columns, parquet_columns, read_parquet
-from monitor.sources.rows import RowFormat, RowReader, each
+from monitor.sources.row_fields import RowFormat
+from monitor.sources.rows import RowReader, each
 from monitor.sources.values import VectorDtype, read_zone
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")

@@ -25,46 +25,21 @@ dimension are no reason at all: the profile counts them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from monitor.records import IntArray, Record, Records, Rejection
-from monitor.records.columns import one_matrix
 from monitor.sources import batch
 from monitor.sources.batch import Column
-from monitor.sources.labels import Places, read_label_column, read_labels
-from monitor.sources.values import (
-    FlawError,
-    VectorDtype,
-    is_text,
-    kind_of,
-    read_feedback,
-    read_hits,
-    read_id,
-    read_scores,
-    read_segment,
-    read_text,
-    read_time,
-    read_vector,
-)
+from monitor.sources.row_fields import RowFields, RowFormat
+from monitor.sources.values import FlawError, read_time
 
 TOLERANCE = timedelta(minutes=5)
 """How far a clock of production may run ahead of ours."""
 
 _NOTHING: tuple[None, tuple[Rejection, ...]] = (None, ())
-
-
-@dataclass(frozen=True, slots=True)
-class RowFormat:
-    """How the values of a source's rows are to be understood."""
-
-    timezone: tzinfo | None
-    hit_id: str = "id"
-    hit_score: str = "score"
-    vector_dtype: VectorDtype = "float32"
 
 
 class RowReader:
@@ -76,24 +51,7 @@ class RowReader:
     in every window for ever. ``at`` is the time of the last entry, None where it had none.
     """
 
-    __slots__ = (
-        "_at",
-        "_end",
-        "_feedback",
-        "_format",
-        "_hits",
-        "_id",
-        "_limit",
-        "_model",
-        "_scores",
-        "_segments",
-        "_start",
-        "_text",
-        "_vector",
-        "at",
-        "inside",
-        "names",
-    )
+    __slots__ = ("_at", "_end", "_fields", "_limit", "_start", "_zone", "at", "inside", "names")
 
     def __init__(
         self,
@@ -103,31 +61,13 @@ class RowReader:
         end: datetime,
         now: datetime,
     ) -> None:
-        self._format = row_format
+        self._fields = RowFields(columns, row_format)
+        self._at, self.names = self._fields.at, self._fields.names
+        self._zone = row_format.timezone
         self._start, self._end = start, end
         # Who asks for a window ahead of the clock replays or simulates: then the clock is no judge.
         self._limit = now + TOLERANCE if start <= now else datetime.max.replace(tzinfo=UTC)
         self.begin()
-        positions: dict[str, int] = {}
-
-        def position(name: str) -> int:
-            return positions.setdefault(name, len(positions))
-
-        def place(field: str) -> int | None:
-            name = columns.get(field)
-            return position(name) if isinstance(name, str) else None
-
-        def labels(field: str) -> Places | None:
-            mapped = columns.get(field)
-            if isinstance(mapped, Mapping):
-                return tuple((label, position(name)) for label, name in mapped.items())
-            return place(field)
-
-        self._id, self._at = position(str(columns["id"])), position(str(columns["at"]))
-        self._text, self._vector, self._model = place("text"), place("vector"), place("model")
-        self._hits, self._scores = place("hits"), place("scores")
-        self._segments, self._feedback = labels("segments"), labels("feedback")
-        self.names = tuple(positions)
 
     def begin(self) -> None:
         """Begin another file: what has no time there does not belong where the last entry of this one did."""
@@ -137,7 +77,7 @@ class RowReader:
     def read(self, values: Sequence[Any], where: str) -> tuple[Record | None, tuple[Rejection, ...]]:
         """Return the row's record, if it is in the window and usable, and what is wrong with the row."""
         try:
-            self.at = at = read_time(values[self._at], self._format.timezone)
+            self.at = at = read_time(values[self._at], self._zone)
         except FlawError as flaw:
             return None, self.reject(flaw.reason, where, flaw.detail)
         if at > self._limit:
@@ -146,7 +86,7 @@ class RowReader:
         if not self.inside:
             return _NOTHING
         try:
-            return self._record(values, at, where)
+            return self._fields.record(values, at, where)
         except FlawError as flaw:
             return None, (Rejection(flaw.reason, where, flaw.detail),)
 
@@ -164,7 +104,7 @@ class RowReader:
         ``columns`` are the rows' values, in the order of ``names``. What is sound is read by columns, which is many
         times quicker, and left in them; a row in which something is wrong is read again by itself. ``at`` stays.
         """
-        times = batch.read_times(columns[self._at], self._format.timezone, set())
+        times = batch.read_times(columns[self._at], self._zone, set())
         known = [at for at in times if at is not None]
         if known and len(known) == len(times) and self._takes(min(known)) and self._takes(max(known)):
             taken = np.arange(len(times))
@@ -173,7 +113,7 @@ class RowReader:
             inside = [row for row, at in enumerate(times) if at is not None and self._takes(at)]
             taken = np.array(inside, dtype=np.int64)
             chosen = [batch.take(column, taken) for column in columns]
-        records, sound = self._records(chosen, batch.take(times, taken))
+        records, sound = self._fields.records(chosen, batch.take(times, taken))
         if len(records) == len(times):  # as nearly every batch is
             if len(times):
                 self.inside = True
@@ -227,78 +167,6 @@ class RowReader:
     def _takes(self, at: datetime) -> bool:
         """Tell whether a time is in the window and not ahead of the clock."""
         return self._start <= at < self._end and at <= self._limit
-
-    def _records(
-        self, columns: Sequence[Column], times: Sequence[datetime | None]
-    ) -> tuple[Records, IntArray]:
-        """Return the records of a batch's rows in which nothing is wrong, and which rows they are."""
-        nothing = [None] * len(times)
-        odd: set[int] = set()
-
-        def column(place: int | None) -> Column:
-            return nothing if place is None else columns[place]
-
-        row_format = self._format
-        hits, inner_scores = batch.read_hit_lists(
-            column(self._hits), row_format.hit_id, row_format.hit_score, odd
-        )
-        counts = np.zeros(len(times), dtype=np.int64) if hits is None else hits.lengths
-        raw_scores = column(self._scores)
-        if inner_scores is not None:
-            raw_scores = [
-                inner if own is None else own for own, inner in zip(raw_scores, inner_scores, strict=True)
-            ]
-        records = Records(
-            batch.read_ids(column(self._id), odd),  # type: ignore[arg-type]  # None in odd rows alone
-            times,  # type: ignore[arg-type]  # only those that are there were chosen
-            batch.read_texts(column(self._text), odd),
-            batch.read_vectors(column(self._vector), row_format.vector_dtype, odd),
-            batch.read_texts(column(self._model), odd),
-            hits,
-            batch.read_score_lists(raw_scores, None if self._hits is None else counts, odd),
-            read_label_column(self._segments, columns, read_segment, odd),
-            read_label_column(self._feedback, columns, read_feedback, odd),
-        )
-        sound = np.array([row for row in range(len(times)) if row not in odd], dtype=np.int64)
-        if odd:
-            records = records.take(sound)
-            if isinstance(records.vectors, list):  # an odd one may have been all that had no vector
-                records = replace(records, vectors=one_matrix(records.vectors))
-        return records, sound
-
-    def _record(
-        self, values: Sequence[Any], at: datetime, where: str
-    ) -> tuple[Record, tuple[Rejection, ...]]:
-        identifier = read_id(values[self._id])
-        text = None if self._text is None else read_text(values[self._text])
-        vector = None
-        if self._vector is not None:
-            vector = read_vector(values[self._vector], self._format.vector_dtype)
-        hits: tuple[str, ...] = ()
-        count = raw_scores = None
-        if self._hits is not None:
-            hits, raw_scores = read_hits(values[self._hits], self._format.hit_id, self._format.hit_score)
-            count = len(hits)
-        if self._scores is not None and values[self._scores] is not None:
-            raw_scores = values[self._scores]
-        # What can be left out does not cost the record.
-        flaws: list[FlawError] = []
-        scores = model = None
-        try:
-            scores = read_scores(raw_scores, count)
-        except FlawError as flaw:
-            flaws.append(flaw)
-        if self._model is not None and (model := values[self._model]) is not None and not is_text(model):
-            flaws.append(FlawError("bad_model", kind_of(model)))
-            model = None
-        segments: dict[str, str] = {}
-        if self._segments is not None:
-            segments = read_labels(self._segments, values, read_segment, "bad_segments", flaws)
-        feedback: dict[str, float] = {}
-        if self._feedback is not None:
-            feedback = read_labels(self._feedback, values, read_feedback, "bad_feedback", flaws)
-        record = Record(identifier, at, text, vector, model, hits, scores, segments, feedback)
-        return record, tuple([Rejection(flaw.reason, where, flaw.detail) for flaw in flaws]) if flaws else ()
 
 
 def each(entries: Iterable[Records | Record | Rejection]) -> Iterator[Record | Rejection]:

@@ -20,7 +20,8 @@ from monitor.errors import ConfigError
 from monitor.records import Record, Records, Rejection
 from monitor.sources.batch import Column
 from monitor.sources.columns import ColumnMap, check_columns, complete, hint, named
-from monitor.sources.rows import RowFormat, RowReader, each
+from monitor.sources.row_fields import RowFormat
+from monitor.sources.rows import RowReader, each
 from monitor.sources.sql_connection import open_session, parse_url
 from monitor.sources.sql_time import in_window
 from monitor.sources.values import FlawError, VectorDtype, is_text, read_time, read_zone

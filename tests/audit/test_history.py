@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,11 @@ import pytest
 
 from monitor.audit import history, read_history
 from monitor.audit.history import recount
+from monitor.baseline import WindowData
+from monitor.baseline.crossfit import cross_forms
 from monitor.judge.calibration import leave_out
+from monitor.records import Window
+from monitor.stats.shift_form import ShiftForm
 from tests.audit.conftest import DETECTORS, Quiet
 from tests.core_fakes import rag
 
@@ -61,6 +66,20 @@ def test_only_so_much_is_read_and_held(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [w.window for w in read] == sorted(w.window for w in read)
     assert sum(w.raw is not None for w in read) == 8
     assert told[-1] == (16, 16)
+
+
+def test_forms_are_fitted_without_holding_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[WindowData] = []
+
+    def look(windows: Sequence[WindowData], *, normalise: bool) -> Mapping[Window, ShiftForm]:
+        fitted.extend(windows)
+        return cross_forms(windows, normalise=normalise)
+
+    monkeypatch.setattr(history, "cross_forms", look)
+    collection = rag.Service(rag.quiet_log()).collection()
+    read_history(collection, rag.quiet_baseline().baseline, rag.windows(8), seed=1)
+    assert [len(window.ids) > 0 for window in fitted] == [True] * 8
+    assert all(not window.sample.records for window in fitted)
 
 
 def test_a_window_without_records_stays_in_the_row() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -79,3 +80,13 @@ def test_too_few_vectors_have_no_crossed_forms() -> None:
     assert cross_forms([], normalise=True) == {}
     unchanged: Baseline = world.full_baseline()
     assert with_unseen_form(unchanged, {}, [past[0].window]) is unchanged
+
+
+def test_a_baseline_without_a_form_is_given_none() -> None:
+    rng = np.random.default_rng(3)
+    past = [night(rng, number, f"p{number}") for number in range(9)]
+    baseline, _ = world.build(past)
+    formless = replace(baseline.populations["queries"], form=None)  # as an earlier release took it
+    old = replace(baseline, populations={**baseline.populations, "queries": formless})
+    forms = cross_forms(past, normalise=True)
+    assert with_unseen_form(old, forms, [past[0].window]) is old

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -381,6 +382,31 @@ def test_run_serves_works_and_ends_when_told(make: Make) -> None:
     assert ended == [True]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/-/healthy")
+
+
+def test_a_signal_ends_it_wherever_the_main_thread_is_just_then(make: Make) -> None:
+    """A handler runs between any two steps of the main thread, and waits for no lock that this one may hold."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("the handler waits for a lock")
+
+    bench = make("docs")
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        bench.daemon._take_signals()
+        signal.signal(signal.SIGALRM, give_up)
+        signal.setitimer(signal.ITIMER_REAL, 5.0)
+        lock = bench.daemon._stop._cond  # type: ignore[attr-defined]  # what a wait for the event holds as well
+        with lock:
+            signal.raise_signal(signal.SIGTERM)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # who asks twice does not want to wait
+        assert bench.daemon.run()  # it has been told, and ends at once
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_window_that_hangs_does_not_hold_up_the_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,15 @@ def test_vectors_of_eight_bits_are_known_by_their_few_values() -> None:
     assert not fires(Canary().measure(coarse, profile_canaries(coarse, rounded)))
 
 
+@pytest.mark.parametrize(("floor", "warn"), [(2e-4, 1e-4), (0.0, 1e-3)])
+def test_rounding_is_a_warning_where_both_limits_are_one(floor: float, warn: float) -> None:
+    reading = Canary(warn=warn).measure(with_floor(floor), graded(2))
+    assert reading.detail["levels"] == 2
+    assert reading.threshold == reading.detail["harm_at"]
+    assert fires(reading)
+    assert not reading.harmful
+
+
 def test_levels_are_of_the_windows_that_counted_them() -> None:
     baseline = with_floor(0.0)
     assert baseline.canary is not None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr, TypeAdapter
 
 from monitor.errors import ConfigError, EdgeError, EdgeTimeoutError
-from monitor.indexes import pgvector as subject
+from monitor.indexes import pgvector_table
 from monitor.indexes.memory import ArrayIndex
 from monitor.indexes.pgvector import PgvectorIndex
 from monitor.protocols import Index
@@ -100,7 +100,7 @@ def explain(connection: sa.Connection, statement: sa.ClauseElement) -> str:
 
 def test_a_batch_goes_through_the_vector_index_query_by_query(index: PgvectorIndex) -> None:
     with replace(index, ef_search=20)._transaction() as connection:
-        store = subject._find(connection, index)
+        store = pgvector_table.find_table(connection, index)
         plan = explain(connection, store.nearest("<=>", [str(q.tolist()) for q in QUERIES[:20]], 10))
     (scan,) = [line for line in plan.splitlines() if "Index Scan using chunks_hnsw" in line]
     assert "loops=20" in scan
@@ -169,7 +169,7 @@ def test_the_sample_can_come_from_an_index(engine: sa.Engine, index: PgvectorInd
         connection.execute(sa.text('CREATE INDEX chunks_hash ON rag.chunks (md5(id::text) COLLATE "C")'))
         connection.execute(sa.text("ANALYZE rag.chunks"))
     with index._transaction() as connection:
-        plan = explain(connection, subject._find(connection, index).bottom(10))
+        plan = explain(connection, pgvector_table.find_table(connection, index).bottom(10))
     assert "Index Scan using chunks_hash" in plan
 
 
@@ -186,9 +186,11 @@ def test_rows_without_id_or_vector_duplicates_and_other_dimensions_are_left_out(
 def test_beyond_a_size_the_planners_estimate_does(
     index: PgvectorIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "COUNTED_UP_TO", 100)
+    monkeypatch.setattr(pgvector_table, "COUNTED_UP_TO", 100)
     with index._transaction() as connection:
-        assert subject._find(connection, index).size(connection) == 3000  # ANALYZE has just looked
+        assert (
+            pgvector_table.find_table(connection, index).size(connection) == 3000
+        )  # ANALYZE has just looked
 
 
 def test_describe_says_what_is_there_and_whether_an_index_serves(index: PgvectorIndex) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.records import Record, Rejection
-from monitor.sources.rows import RowFormat, RowReader
+from monitor.sources.row_fields import RowFormat
+from monitor.sources.rows import RowReader
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 END = START + timedelta(minutes=15)
