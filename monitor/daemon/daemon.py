@@ -81,7 +81,8 @@ class Daemon:
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _end: SimpleQueue[None] = field(default_factory=SimpleQueue, repr=False)
     """What the main thread waits on. An event has a lock, for which a handler may wait in vain."""
-    _asked: threading.Event = field(default_factory=threading.Event, repr=False)
+    _asked: bool = field(default=False, repr=False)
+    """Whether a signal asked for the configuration to be read again."""
     _ticked: float = field(init=False, repr=False)
     _noticed: float = field(init=False, repr=False)
     _snapshot: Snapshot | None = field(default=None, repr=False)
@@ -211,12 +212,11 @@ class Daemon:
         return self._config_ok
 
     def _reload_if_asked(self) -> None:
-        asked = self._asked.is_set()
-        changed = self._watch.changed()
+        asked, changed = self._asked, self._watch.changed()
         if changed and self.load is not None:
             log.info("files changed", files=[str(file) for file in changed])
         if asked or (changed and self.load is not None):
-            self._asked.clear()
+            self._asked = False
             self.reload()
 
     def _look_for_segments(self) -> None:
@@ -300,7 +300,7 @@ class Daemon:
         while not self._stop.wait(NOTICE):
             self.crew.notice()
             self._noticed = self.stopwatch()
-            if self._asked.is_set() or (self.crew.idle() and self.crew.ended != self._shown):
+            if self._asked or (self.crew.idle() and self.crew.ended != self._shown):
                 job.modify(next_run_time=datetime.now(UTC))
 
     def _take_signals(self) -> None:
@@ -313,9 +313,13 @@ class Daemon:
             for number in numbers:  # who asks twice does not want to wait
                 signal.signal(number, signal.SIG_DFL)
 
+        def ask(*_: object) -> None:
+            self._asked = True
+
+        # A handler takes no lock: it, or another one, may have interrupted whoever holds it.
         for number in numbers:
             signal.signal(number, stop)
-        signal.signal(signal.SIGHUP, lambda *_: self._asked.set())
+        signal.signal(signal.SIGHUP, ask)
 
     def _told_to_end(self) -> bool:
         """Wait a second for the word to end."""
