@@ -95,7 +95,8 @@ class Detector(Protocol):
     """One measurement: a pure function of baseline and profile.
 
     A detector that needs more than the default profile has an attribute ``features`` besides: a tuple of
-    :class:`Feature`.
+    :class:`Feature`. One whose statistic depends on its stream's own dispersion has ``regroups``, True: calibration
+    measures it once more under what it showed.
     """
 
     @property
