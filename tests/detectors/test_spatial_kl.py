@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from monitor.baseline import Baseline
 from monitor.baseline.window_profile import profile_queries
 from monitor.detectors.spatial_kl import SpatialKL
+from monitor.judge.calibration import fit_dispersion
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.codebook import merge_cells
@@ -95,3 +97,28 @@ def test_a_population_in_one_cell_has_no_table() -> None:
 def test_bad_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         SpatialKL(**options)  # type: ignore[arg-type]
+
+
+def test_in_cells_that_sessions_fill_the_tail_is_what_it_says() -> None:
+    plain = world.full_baseline()
+    cells = plain.populations["queries"].cells
+    rng = np.random.default_rng(4)
+
+    def window() -> Profile:
+        """100 questions, in sessions of four on average that stay in one cell."""
+        lengths = rng.geometric(0.25, 100)
+        asked = np.repeat(rng.choice(64, 100, p=cells / cells.sum()), lengths)[:100]
+        counts = {"queries.n": np.array([100]), "queries.cells": np.bincount(asked, minlength=64)}
+        return Profile(plain.basis, counts, {"queries.total": np.zeros(world.D)})
+
+    def fit(baseline: Baseline) -> Baseline:
+        found = [SpatialKL().measure(baseline, window()) for _ in range(700)]
+        ratios = [(r.statistic or 0.0) / (r.dof or 1.0) for r in found]
+        return replace(
+            baseline, dispersion={"spatial_kl.queries": fit_dispersion(ratios, found[0].dof or 1.0)}
+        )
+
+    calibrated = fit(fit(plain))
+    assert calibrated.dispersion["spatial_kl.queries"].factor > 4.0
+    p = np.array([SpatialKL().measure(calibrated, window()).log_p or 0.0 for _ in range(12_000)])
+    assert np.count_nonzero(p < math.log(1e-3)) <= 18  # twelve are due; of Pearson's statistic 21 came

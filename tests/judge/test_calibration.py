@@ -92,6 +92,19 @@ def test_the_factor_is_the_size_of_a_session_or_less() -> None:
     assert all(d.windows == 40 for d in dispersion.values())
 
 
+def test_cells_are_as_coarse_as_sessions_make_them() -> None:
+    alone, sessions = history(1), history(4)
+    cells = [
+        readings(b, p)["spatial_kl.queries"].detail["cells"]
+        for b, p in (
+            (alone.calibrated, alone.later[0]),
+            (sessions.plain, sessions.later[0]),
+            (sessions.calibrated, sessions.later[0]),
+        )
+    ]
+    assert cells == [13, 13, 8]  # 160 questions; 40 sessions are too few for more
+
+
 def test_a_window_left_out_had_no_part_in_the_baseline() -> None:
     whole = history(1)
     for i in (0, 7):
