@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from contextlib import ExitStack
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Shared machines are slow at times; a property that holds must not fail for that.
 settings.register_profile("driftmon", deadline=None)
 settings.load_profile("driftmon")
+
+# Whoever starts the suite in the background of a shell leaves SIGINT ignored, here and in every child: a command that
+# a test interrupts would never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The data ends with the session, so it need not survive a power cut; a killed process loses nothing by this.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

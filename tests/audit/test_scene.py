@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.audit.scene import exchange, look_at_corpus, make_scene, stand_still
+from monitor.baseline.frozen import PERSISTENT
 from monitor.judge.runner import measure_all
 from tests.audit.conftest import DETECTORS, Quiet
 
@@ -49,6 +50,6 @@ def test_an_exchange_takes_all_that_the_other_measured(quiet: Quiet) -> None:
     corpus = quiet.baseline.corpus
     assert corpus is not None
     other = exchange(still, look_at_corpus(quiet.baseline, -corpus.vectors))
-    assert (still.count("corpus.changed"), other.count("corpus.changed")) == (0, 200)
-    assert other.count("corpus.kept") == 200  # not added to the first look
+    assert (still.count("corpus.changed"), other.count("corpus.changed")) == (0, PERSISTENT)
+    assert other.count("corpus.kept") == PERSISTENT  # not added to the first look
     assert other.count("suite.replays") == still.count("suite.replays") == 1

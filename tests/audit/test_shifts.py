@@ -8,6 +8,7 @@ import pytest
 
 from monitor.audit.scene import Scene, make_scene
 from monitor.audit.shifts import SHIFTS
+from monitor.baseline.frozen import PERSISTENT
 from monitor.records import FloatArray
 from monitor.stats.vector_pass import assign_cells
 from tests.audit.conftest import Quiet
@@ -137,9 +138,11 @@ def test_a_share_of_answers_is_empty(scene: Scene) -> None:
 def test_a_share_of_stored_vectors_is_changed(scene: Scene) -> None:
     look = KINDS["changed_vectors"].beside
     assert look is not None
-    shares = [look(scene, 0.1, variant).count("corpus.changed") / 200 for variant in range(40)]
+    shares = [look(scene, 0.1, variant).count("corpus.changed") / PERSISTENT for variant in range(40)]
     assert np.mean(shares) == pytest.approx(0.1, abs=0.015)
-    assert look(scene, 1.0, 0).count("corpus.changed") == look(scene, 1.0, 0).count("corpus.kept") == 200
+    assert (
+        look(scene, 1.0, 0).count("corpus.changed") == look(scene, 1.0, 0).count("corpus.kept") == PERSISTENT
+    )
     assert scene.still.count("corpus.changed") == scene.still.count("corpus.gone") == 0
 
 
