@@ -175,7 +175,8 @@ def likelihood_ratio_two_samples(window: NDArray[Any], baseline: NDArray[Any]) -
     Parameters
     ----------
     window, baseline : ndarray
-        Counts ``(K,)`` per cell, >= 0, not whole where hours are weighted; cells empty in both are left out.
+        Counts ``(K,)`` per cell, not whole where hours are weighted; cells empty in both are left out. Below 0 is what
+        rounding leaves where a window was taken out of weighted hours, and counts as 0.
 
     Notes
     -----
@@ -192,7 +193,8 @@ def likelihood_ratio_two_samples(window: NDArray[Any], baseline: NDArray[Any]) -
     >>> round(statistic, 4), dof
     (8.6832, 1)
     """
-    window, baseline = np.asarray(window, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    window = np.maximum(0.0, np.asarray(window, dtype=np.float64))
+    baseline = np.maximum(0.0, np.asarray(baseline, dtype=np.float64))
     m, n = float(window.sum()), float(baseline.sum())
     used = (window + baseline) > 0
     dof = int(used.sum()) - 1

@@ -198,6 +198,13 @@ def test_a_cell_of_weighted_counts_that_holds_next_to_nothing_takes_no_power() -
     assert statistic > 0.9 * likelihood_ratio_two_samples(w[:2], b[:2])[0]
 
 
+def test_what_rounding_leaves_below_nothing_is_nothing() -> None:
+    w, b = np.array([3.0, 4.0, 7.0]), np.array([10.0, -1e-13, 10.0])
+    found = likelihood_ratio_two_samples(w, b)
+    assert math.isfinite(found[0])
+    assert found == likelihood_ratio_two_samples(w, np.maximum(b, 0.0))
+
+
 @pytest.mark.parametrize(("cells", "asked"), [(8, 30), (8, 100), (32, 400), (32, 1000)])
 def test_the_likelihood_ratio_keeps_its_level_to_a_thousandth(cells: int, asked: int) -> None:
     rng = np.random.default_rng(cells + asked)
