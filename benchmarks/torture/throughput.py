@@ -1,14 +1,19 @@
-"""Windows a second in the steady state: 1,000 records with vectors of 384 in the log, read, walked and committed."""
+"""Windows a second in the steady state: 1,000 records with vectors of 384 in the log, read, walked and committed.
+
+A collection's Parquet files come one by one, each when its window is worked, as they do in life: files that lie there
+from the start would be looked into for their times once by every process, which is no part of the steady state.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -107,7 +112,7 @@ def _lay_down(folder: Path, windows: int) -> dict[str, dict[str, Any]]:
     log.close()
     return {
         "sqlite": {"type": "sql", "url": f"sqlite:///{folder}/log.db", "table": "log"},
-        "parquet": {"type": "file", "path": f"{folder}/log-*.parquet"},
+        "parquet": {"type": "file", "path": f"{folder}/{{collection}}/log-*.parquet"},
     }
 
 
@@ -117,16 +122,21 @@ def _measure(
     """Return milliseconds of CPU a window, those of the ledger, and windows a second in all."""
     schema.upgrade(url)
     names = [f"c{i}" for i in range(2 * processes)]
-    settings = {"window": HOUR, "lateness": timedelta(0), "sample_size": RECORDS, "source": source}
-    deployment = wire(Config.model_validate({"collections": dict.fromkeys(names, settings)}), folder)
+    settings = {"window": HOUR, "lateness": timedelta(0), "sample_size": RECORDS}
+    own = {name: {**settings, "source": _of(source, name)} for name in names}
+    deployment = wire(Config.model_validate({"collections": own}), folder)
     quiet = [Window(names[0], START + i * HOUR, START + (i + 1) * HOUR) for i in range(QUIET)]
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        for window in quiet:
+            _publish(folder, name, window.start)
     baseline = pack(take_baseline(deployment.collections[names[0]], quiet).baseline)
     with closing(Store.open(url)) as store:
         for name in names:
             keep_baseline(store, name, baseline, quiet)
             # The first window is worked before the clock starts: it loads what is loaded once.
             store.plan(name, HOUR, START + (QUIET + windows) * HOUR, timedelta(0), 1000, quiet[-1].end)
-    readers = [_fork(deployment, url, names) for _ in range(processes)]
+    readers = [_fork(deployment, url, names, folder) for _ in range(processes)]
     results = [json.loads(os.fdopen(reader).read()) for reader in readers]
     worked = sum(r["windows"] for r in results)
     if worked != windows * len(names):
@@ -139,7 +149,19 @@ def _measure(
     }
 
 
-def _fork(deployment: Any, url: str, names: list[str]) -> int:
+def _of(source: dict[str, Any], collection: str) -> dict[str, Any]:
+    return {key: value.replace("{collection}", collection) for key, value in source.items()}
+
+
+def _publish(folder: Path, collection: str, start: datetime) -> None:
+    """Put the file of the window that starts so among those of the collection."""
+    name = f"log-{start:%Y%m%dT%H}.parquet"
+    place = folder / collection
+    place.mkdir(exist_ok=True)
+    (place / name).hardlink_to(folder / name)
+
+
+def _fork(deployment: Any, url: str, names: list[str], folder: Path) -> int:
     """Start a process that works windows until none is left; return where its figures can be read."""
     reader, writer = os.pipe()
     if os.fork():
@@ -149,7 +171,7 @@ def _fork(deployment: Any, url: str, names: list[str]) -> int:
     try:
         os.close(reader)
         with os.fdopen(writer, "w") as out:
-            json.dump(_work(deployment, url, names), out)
+            json.dump(_work(deployment, url, names, folder), out)
         code = 0
     finally:
         os._exit(code)
@@ -180,12 +202,13 @@ class _Timed:
             self.seconds += time.process_time() - began
 
 
-def _work(deployment: Any, url: str, names: list[str]) -> dict[str, float]:
+def _work(deployment: Any, url: str, names: list[str], folder: Path) -> dict[str, float]:
     calm_collector()  # as the daemon does once, at its start: no part of the steady state
     store = _Timed(Store.open(url))
     graph = Graph(deployment, store)  # type: ignore[arg-type]
     began, cpu, worked = time.time(), time.process_time(), 0
     while (claim := store.claim(names, f"p{os.getpid()}", HOUR)) is not None:
+        _publish(folder, claim.window.collection, claim.window.start)
         graph.work(claim)
         worked += 1
     return {

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitor.errors import ConfigError, EdgeError
+from monitor.errors import ConfigError
 from monitor.records import Record, Records, Rejection
 from monitor.sources.columns import REQUIRED, ColumnMap, check_columns, complete, hint, named
 from monitor.sources.json_lines import first_keys, read_json_lines
+from monitor.sources.log_files import list_files
 from monitor.sources.parquet import check_parquet_columns, parquet_columns, read_parquet
 from monitor.sources.row_fields import RowFormat
 from monitor.sources.rows import RowReader, each
 from monitor.sources.values import VectorDtype, read_zone
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 _LOOKED_AT = 100
 """Lines that `describe` reads to see what keys there are."""
 
@@ -59,7 +58,7 @@ class FileSource:
     vector_dtype: VectorDtype = "float32"
     clock: Callable[[], datetime] = field(default=_now, init=False, repr=False, compare=False)
     # What reading has learnt of the files (LineIndex, RowGroups); Any, so that pydantic asks for no schema.
-    indexes: dict[Path, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    indexes: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -80,13 +79,13 @@ class FileSource:
         zone = None if self.timezone is None else read_zone(self.timezone)
         row_format = RowFormat(zone, self.hit_id, self.hit_score, self.vector_dtype)
         reader = RowReader(columns, row_format, start, end, self.clock())
-        for path in list_files(self.path):
+        for file in list_files(self.path):
             reader.begin()
-            if path.suffix == ".parquet":
-                for batch, place in read_parquet(path, columns, reader, self.indexes):
+            if file.name.endswith(".parquet"):
+                for batch, place in read_parquet(file, columns, reader, self.indexes):
                     yield from reader.read_columns(batch, place)
                 continue
-            for where, values in read_json_lines(path, self.max_line_bytes, reader, self.indexes):
+            for where, values in read_json_lines(file, self.max_line_bytes, reader, self.indexes):
                 if isinstance(values, Rejection):
                     yield from reader.reject(values.reason, where, values.detail)
                     continue
@@ -98,7 +97,8 @@ class FileSource:
     def describe(self) -> str:
         """Look into the newest file and say what was found; raises `EdgeError` or `ConfigError`."""
         files = list_files(self.path)
-        newest = max(files, key=lambda path: path.stat().st_mtime)
+        latest = max(files, key=lambda file: file.version[2])
+        newest, changed_ns = Path(latest.name), latest.version[2]
         columns = complete(self.columns)
         if newest.suffix == ".parquet":
             existing = parquet_columns(newest)
@@ -115,24 +115,9 @@ class FileSource:
                 raise ConfigError(
                     f"source.columns.{name}: {newest} has no key {column!r}; {hint(column, existing)}"
                 )
-        changed = datetime.fromtimestamp(newest.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        changed = datetime.fromtimestamp(changed_ns / 1e9, UTC).isoformat(timespec="seconds")
         files_found = f"{len(files)} file{'s' if len(files) > 1 else ''}"
         mapped = f"mapped {', '.join(seen)}" if existing else "no entry yet"
         # An optional field may be rare in JSON lines; a mistyped one is never seen.
         missing = f", not seen {', '.join(unseen)}" if self.columns and existing and unseen else ""
         return f"{files_found} at {self.path}, newest {newest.name} of {changed}: {mapped}{missing}"
-
-
-def list_files(path: str) -> list[Path]:
-    """Return the log files that ``path`` names, sorted; raises `EdgeError` when there is none."""
-    place = Path(path)
-    if place.is_file():
-        if not place.name.endswith(SUFFIXES):
-            raise EdgeError(f"source.path: {path} is none of {', '.join(SUFFIXES)}; rename or convert it")
-        return [place]
-    found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(path, recursive=True))  # noqa: PTH207
-    # By parts is the order of paths themselves, only that they work it out for every comparison.
-    files = sorted((f for f in found if f.name.endswith(SUFFIXES) and f.is_file()), key=lambda f: f.parts)
-    if not files:
-        raise EdgeError(f"source.path: no file {', '.join(SUFFIXES)} at {path}; correct the path")
-    return files

@@ -17,6 +17,7 @@ from monitor.errors import EdgeError
 from monitor.records import Rejection
 from monitor.sources.json_text import load_json
 from monitor.sources.line_index import LineIndex
+from monitor.sources.log_files import LogFile, version_of
 from monitor.sources.rows import RowReader
 
 _CHUNK = 1 << 20
@@ -32,20 +33,22 @@ class Line:
 
 
 def read_json_lines(
-    path: Path, longest: int, reader: RowReader, indexes: MutableMapping[Path, LineIndex]
+    file: LogFile, longest: int, reader: RowReader, indexes: MutableMapping[str, LineIndex]
 ) -> Iterator[tuple[str, Sequence[Any] | Rejection]]:
     """Yield ``file:line`` and the values of each line as ``reader.names`` has them, or why there are none.
 
     Memory is bounded by ``longest``, the bytes that a line may have. A file that was read whole before and has not
     changed is read only where its index says that the window may be. Raises `EdgeError`.
     """
-    names = reader.names
+    names, path = reader.names, Path(file.name)
+    known = indexes.get(file.name)
+    runs = [] if known is None else [*known.runs(reader.overlaps)]
+    if known is not None and known.version == file.version and not runs:
+        return
     with _opened(path) as stream:
-        status = os.fstat(stream.fileno())
-        version = (status.st_ino, status.st_size, status.st_mtime_ns)
-        known = indexes.get(path)
+        version = version_of(os.fstat(stream.fileno()))
         if known is not None and known.version == version:
-            for offset, end, number in known.runs(reader.overlaps):
+            for offset, end, number in runs:
                 reader.inside = offset == 0  # the line before a run is outside the window
                 stream.seek(offset)
                 for line in _lines(stream, longest, offset, number, end):
@@ -55,7 +58,7 @@ def read_json_lines(
         for line in _lines(stream, longest):
             yield _values(path, line, longest, names)
             index.add(line.offset, line.number, reader.at)
-        indexes[path] = index
+        indexes[file.name] = index
 
 
 def first_keys(path: Path, longest: int, count: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from monitor.errors import ConfigError, EdgeError
 from monitor.records import IntArray, Ragged
 from monitor.sources.batch import Column, in_utc
 from monitor.sources.columns import REQUIRED, ColumnMap, hint, named
+from monitor.sources.log_files import LogFile, Version
 from monitor.sources.rows import RowReader
 
 _BATCH = 2000
@@ -27,7 +28,7 @@ _UNREADABLE = object()
 class RowGroups:
     """The first and last time of each row group of a file, None where it does not tell."""
 
-    version: tuple[int, ...]
+    version: Version
     spans: tuple[tuple[datetime, datetime] | None, ...]
 
 
@@ -38,7 +39,7 @@ def parquet_columns(path: Path) -> tuple[str, ...]:
 
 
 def read_parquet(
-    path: Path, columns: ColumnMap, reader: RowReader, known: MutableMapping[Path, Any]
+    file: LogFile, columns: ColumnMap, reader: RowReader, known: MutableMapping[str, Any]
 ) -> Iterator[tuple[Sequence[Column], Callable[[int], str]]]:
     """Yield batches: the columns that ``reader.names`` has, and what tells ``file:row`` of each row.
 
@@ -52,27 +53,27 @@ def read_parquet(
     ConfigError
         When it has no column for the id or the time.
     """
-    version = _version(path)
-    groups = known.get(path)
-    if groups is None or groups.version != version:
+    groups = known.get(file.name)
+    if groups is None or groups.version != file.version:
         groups = None
     elif not any(span is None or reader.overlaps(*span) for span in groups.spans):
         return
-    with _opened(path) as file:
-        existing = file.schema_arrow.names
+    path = Path(file.name)
+    with _opened(path) as opened:
+        existing = opened.schema_arrow.names
         check_parquet_columns(path, {name: columns[name] for name in REQUIRED}, existing)
         wanted = [name for name in reader.names if name in existing]
         kinds = {columns.get(field): field for field in ("vector", "scores", "hits")}
         number = 1
         if groups is None:
-            spans = [_time_span(file, group, str(columns["at"])) for group in range(file.num_row_groups)]
-            groups = known[path] = RowGroups(version, tuple(spans))
+            spans = [_time_span(opened, group, str(columns["at"])) for group in range(opened.num_row_groups)]
+            groups = known[file.name] = RowGroups(file.version, tuple(spans))
         for group, span in enumerate(groups.spans):
             if span is not None and not reader.overlaps(*span):
-                number += file.metadata.row_group(group).num_rows
+                number += opened.metadata.row_group(group).num_rows
                 reader.inside = False  # what has no time in the next group follows a row outside
                 continue
-            for batch in file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False):
+            for batch in opened.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False):
                 lists = {name: _values(batch.column(name), kinds.get(name)) for name in wanted}
                 absent = [None] * batch.num_rows
                 yield [lists.get(name, absent) for name in reader.names], _places(path, number)
@@ -90,14 +91,6 @@ def check_parquet_columns(path: Path, columns: ColumnMap, existing: Sequence[str
             raise ConfigError(
                 f"source.columns.{field}: {path} has no column {name!r}; {hint(name, existing)}"
             )
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error.strerror) from error
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unreadable(path: Path, reason: object) -> EdgeError:

@@ -18,18 +18,14 @@ from monitor.records import Evidence, Ingest, Outcome, Reading
 from monitor.store.columns import among_collections, clock
 from monitor.store.engine import insert_for, reading
 from monitor.store.ledger import lock
-from monitor.store.models import BaselineRow, CollectionRow, EvidenceRow, StreamRow
+from monitor.store.models import BaselineRow, CollectionRow, EvidenceRow, IncidentRow, StreamRow
 
+_CARRIED = (StreamRow.detector, StreamRow.signal, EvidenceRow.log_e, EvidenceRow.firing, EvidenceRow.calm)
 _EVIDENCE = (
-    select(StreamRow.collection, StreamRow.detector, StreamRow.signal, EvidenceRow)
+    select(StreamRow.collection, *_CARRIED)
     .join(EvidenceRow, EvidenceRow.stream_id == StreamRow.id)
     .where(among_collections(StreamRow.collection))
     .order_by(StreamRow.detector, StreamRow.signal)
-)
-_STREAMS = (
-    select(StreamRow, EvidenceRow.window_start)
-    .join(EvidenceRow, EvidenceRow.stream_id == StreamRow.id, isouter=True)
-    .where(StreamRow.collection == bindparam("collection"))
 )
 _LIMITS = update(StreamRow).where(StreamRow.id == bindparam("stream"))
 _DROP = delete(EvidenceRow).where(EvidenceRow.stream_id == bindparam("stream"))
@@ -43,16 +39,36 @@ _UNSEE = (
 )
 ACTIVE = select(BaselineRow.id).where(BaselineRow.collection == bindparam("collection"), BaselineRow.active)
 """The number of a collection's baseline in use."""
-_SEEN = select(
-    select(CollectionRow.corpus_seen)
-    .where(CollectionRow.collection == bindparam("collection"))
-    .scalar_subquery()
-    .label("corpus_seen"),
-    select(CollectionRow.ingest)
-    .where(CollectionRow.collection == bindparam("collection"))
-    .scalar_subquery()
-    .label("ingest"),
-    ACTIVE.scalar_subquery().label("baseline_id"),
+_THIS = CollectionRow.collection == bindparam("collection")
+_SEEN = select(CollectionRow.corpus_seen).where(_THIS)
+# One statement where three would do: each costs a window more than the rows that it repeats.
+_STATE = (
+    select(
+        ACTIVE.scalar_subquery().label("baseline_id"),
+        CollectionRow.ingest,
+        CollectionRow.corpus_seen.is_not(None).label("has_seen"),
+        *_CARRIED,
+    )
+    .select_from(CollectionRow)
+    .outerjoin(StreamRow, StreamRow.collection == CollectionRow.collection)
+    .outerjoin(EvidenceRow, EvidenceRow.stream_id == StreamRow.id)
+    .where(_THIS)
+    .order_by(StreamRow.detector, StreamRow.signal)
+)
+_STREAMS = (
+    select(
+        StreamRow,
+        EvidenceRow.window_start,
+        ACTIVE.scalar_subquery().label("baseline_id"),
+        select(IncidentRow.id)
+        .where(IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None))
+        .scalar_subquery()
+        .label("incident_id"),
+    )
+    .select_from(CollectionRow)
+    .outerjoin(StreamRow, StreamRow.collection == CollectionRow.collection)
+    .outerjoin(EvidenceRow, EvidenceRow.stream_id == StreamRow.id)
+    .where(_THIS)
 )
 Limits = tuple[float, float | None, bool]
 NO_LIMITS: Limits = (0.0, None, False)
@@ -78,14 +94,36 @@ class Stream:
     window_start: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a collection stands when a window of it is committed: its streams, its baseline, its open incident."""
+
+    streams: Mapping[str, Stream]
+    baseline_id: int | None
+    incident_id: int | None
+
+
 def load_state(engine: Engine, collection: str) -> CollectionState:
     """Return the evidence per stream and the hashes of the documents seen, as the last window left them."""
     with reading(engine) as connection:
-        evidence = read_evidence(connection, [collection]).get(collection, ())
-        row = connection.execute(_SEEN, {"collection": collection}).one()
-    seen, ingest, baseline_id = row.corpus_seen, row.ingest, row.baseline_id
+        rows = connection.execute(_STATE, {"collection": collection}).all()
+        if not rows:  # no window of it was ever kept
+            return CollectionState(
+                baseline_id=connection.execute(ACTIVE, {"collection": collection}).scalar()
+            )
+        state, seen = rows[0], None
+        if state.has_seen:
+            seen = connection.execute(_SEEN, {"collection": collection}).scalar_one()
     hashes = None if seen is None else np.frombuffer(seen, dtype="<u8").astype(np.uint64)
-    return CollectionState(evidence, hashes, _to_ingest(ingest), baseline_id)
+    return CollectionState(_to_evidence(rows), hashes, _to_ingest(state.ingest), state.baseline_id)
+
+
+def _to_evidence(rows: Sequence[Any]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(row.detector, row.signal, row.log_e, row.firing, row.calm)
+        for row in rows
+        if row.log_e is not None  # a stream without evidence, or a collection without streams
+    )
 
 
 def ingest_values(ingest: Ingest) -> dict[str, Any]:
@@ -102,10 +140,10 @@ def _to_ingest(values: dict[str, Any] | None) -> Ingest | None:
 
 def read_evidence(connection: Connection, collections: Sequence[str]) -> Mapping[str, tuple[Evidence, ...]]:
     """Return the evidence of each collection that has any."""
-    found: dict[str, list[Evidence]] = defaultdict(list)
+    found: dict[str, list[Any]] = defaultdict(list)
     for row in connection.execute(_EVIDENCE, {"collections": collections}).all():
-        found[row.collection].append(Evidence(row.detector, row.signal, row.log_e, row.firing, row.calm))
-    return {name: tuple(evidence) for name, evidence in found.items()}
+        found[row.collection].append(row)
+    return {name: _to_evidence(rows) for name, rows in found.items()}
 
 
 def forget(connection: Connection, collection: str) -> None:
@@ -115,10 +153,11 @@ def forget(connection: Connection, collection: str) -> None:
     connection.execute(_UNSEE, {"of": collection})
 
 
-def keep_streams(connection: Connection, outcome: Outcome) -> dict[str, Stream]:
-    """Return the collection's streams by key; make those that are new, keep what they are held against."""
+def keep_streams(connection: Connection, outcome: Outcome) -> Standing:
+    """Return where the collection stands; make the streams that are new, keep what they are held against."""
     collection = outcome.window.collection
-    streams = _streams(connection, collection)
+    standing = _standing(connection, collection)
+    streams = standing.streams
     named = {e.key: (e.detector, e.signal, *NO_LIMITS) for e in outcome.evidence or ()}
     named |= {r.key: (r.detector, r.signal, *_limits(r)) for r in outcome.readings}
     columns = ("detector", "signal", "effect_floor", "threshold", "harmful")
@@ -129,7 +168,8 @@ def keep_streams(connection: Connection, outcome: Outcome) -> dict[str, Stream]:
     ]
     if new:
         connection.execute(_new_streams(connection.dialect.name), new)
-        streams = _streams(connection, collection)
+        standing = _standing(connection, collection)
+        streams = standing.streams
     changed = [
         {"stream": streams[r.key].id, **dict(zip(columns[2:], _limits(r), strict=True))}
         for r in outcome.readings
@@ -137,7 +177,7 @@ def keep_streams(connection: Connection, outcome: Outcome) -> dict[str, Stream]:
     ]
     if changed:
         connection.execute(_LIMITS, changed)
-    return streams
+    return standing
 
 
 def keep_evidence(connection: Connection, outcome: Outcome, streams: Mapping[str, Stream]) -> None:
@@ -179,14 +219,17 @@ def _new_evidence(dialect: str) -> Executable:
     )
 
 
-def _streams(connection: Connection, collection: str) -> dict[str, Stream]:
-    rows = connection.execute(_STREAMS, {"collection": collection})
-    return {
+def _standing(connection: Connection, collection: str) -> Standing:
+    """Return where a collection stands whose row is held."""
+    rows = connection.execute(_STREAMS, {"collection": collection}).all()
+    streams = {
         f"{row.detector}.{row.signal}": Stream(
             row.id, (row.effect_floor, row.threshold, row.harmful), row.window_start
         )
         for row in rows
+        if row.id is not None
     }
+    return Standing(streams, rows[0].baseline_id, rows[0].incident_id)
 
 
 def _limits(r: Reading) -> Limits:

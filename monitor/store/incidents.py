@@ -24,7 +24,7 @@ _OPEN = select(
     IncidentRow.fired,
     IncidentRow.backfill,
     IncidentRow.announced_at,
-).where(IncidentRow.collection == bindparam("collection"), IncidentRow.resolved_at.is_(None))
+).where(IncidentRow.id == bindparam("incident"))
 RANK: dict[Severity, int] = {"none": 0, "warning": 1, "critical": 2}
 
 
@@ -103,6 +103,7 @@ def _standing(verdict: Verdict, *, untold: bool = False, announced: bool = False
 
 def record(
     connection: Connection,
+    open_id: int | None,
     window: Window,
     window_id: int,
     verdict: Verdict,
@@ -113,9 +114,10 @@ def record(
 ) -> None:
     """Apply a window's verdict to its collection's incident and put what is to be told into the outbox.
 
-    ``readings`` are the window's; those of them that fired are told.
+    ``open_id`` is the open incident of the collection, which is held; ``readings`` are the window's: those of them
+    that fired are told.
     """
-    row = connection.execute(_OPEN, {"collection": window.collection}).one_or_none()
+    row = None if open_id is None else connection.execute(_OPEN, {"incident": open_id}).one()
     before = None if row is None else _stored(cast("Row[Any]", row))
     transition = decide(before, verdict, firing=firing, backfill=backfill)
     if transition is None:

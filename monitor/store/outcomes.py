@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, bindparam, insert, update
+from sqlalchemy import Engine, bindparam, insert, update
 
 from monitor.records import Outcome, Reading, Status
 from monitor.store import incidents
 from monitor.store.columns import clean, clock
 from monitor.store.engine import writing
-from monitor.store.evidence import ACTIVE, Stream, finite, ingest_values, keep_evidence, keep_streams
+from monitor.store.evidence import Standing, finite, ingest_values, keep_evidence, keep_streams
 from monitor.store.ledger import HELD, Claim, change_claimed, lock
 from monitor.store.models import CollectionRow, ProfileRow, ReadingRow
 
@@ -50,13 +49,14 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
         # To count the window is also to hold the collection until the end: one statement where two would be slower.
         while connection.execute(_COUNT, {"of": window.collection}).rowcount != 1:
             lock(connection, window.collection)  # its first window makes it
-        streams = keep_streams(connection, outcome)
+        standing = keep_streams(connection, outcome)
+        streams = standing.streams
         profile = {"window_id": claim.window_id, "resolution": 0, "data": outcome.profile}
         connection.execute(_PROFILE, profile)
         if outcome.readings:
             rows = [_reading_row(claim.window_id, streams[r.key].id, r) for r in outcome.readings]
             connection.execute(_READINGS, rows)
-        if outcome.evidence is not None and _speaks_of_now(connection, outcome, streams):
+        if outcome.evidence is not None and _speaks_of_now(outcome, standing):
             keep_evidence(connection, outcome, streams)
             seen: dict[str, Any] = {}
             if outcome.corpus_seen is not None:
@@ -67,6 +67,7 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
                 connection.execute(_SEE, {"of": window.collection, **seen})
             incidents.record(
                 connection,
+                standing.incident_id,
                 window,
                 claim.window_id,
                 outcome.verdict,
@@ -76,10 +77,10 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
             )
 
 
-def _speaks_of_now(connection: Connection, outcome: Outcome, streams: Mapping[str, Stream]) -> bool:
-    active = connection.execute(ACTIVE, {"collection": outcome.window.collection}).scalar()
-    newest = max((s.window_start for s in streams.values() if s.window_start is not None), default=None)
-    return active in (None, outcome.baseline_id) and (newest is None or newest <= outcome.window.start)
+def _speaks_of_now(outcome: Outcome, standing: Standing) -> bool:
+    newest = max((s.window_start for s in standing.streams.values() if s.window_start), default=None)
+    of_now = standing.baseline_id in (None, outcome.baseline_id)
+    return of_now and (newest is None or newest <= outcome.window.start)
 
 
 def _window_values(outcome: Outcome) -> dict[str, Any]:
