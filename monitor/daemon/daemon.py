@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -11,7 +10,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
@@ -28,6 +26,7 @@ from monitor.daemon.planner import Planner
 from monitor.daemon.reload import FileWatch
 from monitor.daemon.retainer import Retainer
 from monitor.daemon.serving import Front
+from monitor.daemon.signals import Signals
 from monitor.daemon.snapshot import take_snapshot
 from monitor.daemon.tracing import Tracing, open_tracing, traced
 from monitor.daemon.work import Graph
@@ -48,7 +47,7 @@ TICK = timedelta(seconds=15)
 STUCK = timedelta(minutes=2)
 """A tick that is older than this fails liveness: a scheduler that says it runs is no proof."""
 NOTICE = 1.0
-"""Seconds between two looks at which windows have become slow, and at which signals have come."""
+"""Seconds between two looks at which windows have become slow, and at whether a reload is asked for."""
 DRAIN = 18.0
 """Seconds that windows in work are given to end when the process is told to stop; Kubernetes kills after 30."""
 RELEASE = 5.0
@@ -71,6 +70,7 @@ class Daemon:
     exporter: Exporter = field(default_factory=Exporter)
     workers: int | None = None
     stopwatch: Callable[[], float] = time.monotonic
+    signals: Signals = field(default_factory=Signals, repr=False)
     crew: Crew = field(init=False, repr=False)
     front: Front = field(init=False, repr=False)
     dispatcher: Dispatcher = field(init=False, repr=False)
@@ -79,10 +79,6 @@ class Daemon:
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """What the present store holds: its lock, and the store itself where a reload opened it."""
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
-    _end: SimpleQueue[None] = field(default_factory=SimpleQueue, repr=False)
-    """What the main thread waits on. An event has a lock, for which a handler may wait in vain."""
-    _asked: bool = field(default=False, repr=False)
-    """Whether a signal asked for the configuration to be read again."""
     _ticked: float = field(init=False, repr=False)
     _noticed: float = field(init=False, repr=False)
     _snapshot: Snapshot | None = field(default=None, repr=False)
@@ -122,7 +118,7 @@ class Daemon:
                 timezone=UTC,
             )
             try:
-                self._take_signals()
+                self.signals.take()
                 self.dispatcher.start()
                 scheduler.start()
                 job = scheduler.add_job(
@@ -141,15 +137,14 @@ class Daemon:
                     url=self.front.url,
                     worker=self.worker,
                 )
-                while not self._told_to_end():
-                    pass
+                self.signals.wait_for_end()
             finally:
                 drained = self._drain(scheduler)
         return drained
 
     def stop(self) -> None:
         """Ask the daemon to end; safe from any thread."""
-        self._end.put(None)
+        self.signals.end()
         self._stop.set()
         self.crew.stop()
 
@@ -212,11 +207,11 @@ class Daemon:
         return self._config_ok
 
     def _reload_if_asked(self) -> None:
-        asked, changed = self._asked, self._watch.changed()
+        asked, changed = self.signals.reload_asked, self._watch.changed()
         if changed and self.load is not None:
             log.info("files changed", files=[str(file) for file in changed])
         if asked or (changed and self.load is not None):
-            self._asked = False
+            self.signals.reload_asked = False
             self.reload()
 
     def _look_for_segments(self) -> None:
@@ -300,36 +295,8 @@ class Daemon:
         while not self._stop.wait(NOTICE):
             self.crew.notice()
             self._noticed = self.stopwatch()
-            if self._asked or (self.crew.idle() and self.crew.ended != self._shown):
+            if self.signals.reload_asked or (self.crew.idle() and self.crew.ended != self._shown):
                 job.modify(next_run_time=datetime.now(UTC))
-
-    def _take_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        numbers = (signal.SIGTERM, signal.SIGINT)
-
-        def stop(*_: object) -> None:
-            self._end.put(None)
-            for number in numbers:  # who asks twice does not want to wait
-                signal.signal(number, signal.SIG_DFL)
-
-        def ask(*_: object) -> None:
-            self._asked = True
-
-        # A handler takes no lock: it, or another one, may have interrupted whoever holds it.
-        for number in numbers:
-            signal.signal(number, stop)
-        signal.signal(signal.SIGHUP, ask)
-
-    def _told_to_end(self) -> bool:
-        """Wait a second for the word to end."""
-        # Not for ever: of two signals at once the kernel gives the second to another thread, and Python's
-        # handlers run when this one wakes up.
-        try:
-            self._end.get(timeout=NOTICE)
-        except Empty:
-            return False
-        return True
 
     def _drain(self, scheduler: BackgroundScheduler) -> bool:
         log.info("stopping", deadline_seconds=DRAIN)

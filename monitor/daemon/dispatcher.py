@@ -63,14 +63,18 @@ class Courier:
             self._wanted.wait()
             self._wanted.clear()
             try:
-                while not self._stopped.is_set() and self.send_next():
-                    pass
+                self._send_all()
             except StoreError as error:
                 log.warning("the outbox does not answer", notifier=self.route.name, error=str(error))
                 self._stopped.wait(PAUSE)
             except Exception:
                 log.exception("telling failed unexpectedly", notifier=self.route.name)
                 self._stopped.wait(PAUSE)
+
+    def _send_all(self) -> None:
+        sent = True
+        while sent and not self._stopped.is_set():
+            sent = self.send_next()
 
     def send_next(self) -> bool:
         """Send the next delivery that is due; return whether there was one. Raises `StoreError`."""

@@ -394,7 +394,7 @@ def test_a_signal_ends_it_wherever_the_main_thread_is_just_then(make: Make) -> N
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        bench.daemon._take_signals()
+        bench.daemon.signals.take()
         signal.signal(signal.SIGALRM, give_up)
         signal.setitimer(signal.ITIMER_REAL, 5.0)
         lock = bench.daemon._stop._cond  # type: ignore[attr-defined]  # what a wait for the event holds as well

@@ -136,7 +136,7 @@ def test_sighup_asks_for_it(bench: Bench) -> None:
     bench.daemon.load = load
     bench.tick()
     assert calls == []
-    bench.daemon._asked = True
+    bench.daemon.signals.reload_asked = True
     bench.tick()
     bench.tick()
     assert calls == [1]
