@@ -47,15 +47,15 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     with TemporaryDirectory(prefix="driftmon-throughput-") as name, postgresql() as server:
         folder = Path(name)
         sources = _lay_down(folder, QUIET + windows)
-        for kind, source in sources.items():
-            url = f"sqlite:///{folder}/{kind}.db"
+        for number, (kind, source) in enumerate(sources.items()):
+            url = f"sqlite:///{folder}/store{number}.db"
             alone = _measure(folder, source, url, windows, 1)
             found += [
                 figure(f"{kind} log, SQLite store, one process: CPU of a window", alone["cpu"], "ms"),
                 figure("… of it claim, state and commit", alone["ledger"] / alone["cpu"] * 100, "%", 50),
                 figure("… windows a second, one process", alone["rate"], "1/s"),
             ]
-            both = _measure(folder, source, server.create(kind), windows, PROCESSES)
+            both = _measure(folder, source, server.create(f"store{number}"), windows, PROCESSES)
             found += [
                 figure(
                     f"{kind} log, PostgreSQL store, {PROCESSES} processes: CPU of a window", both["cpu"], "ms"
@@ -67,7 +67,7 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
 
 
 def _lay_down(folder: Path, windows: int) -> dict[str, dict[str, Any]]:
-    """Write the same log as a SQLite table and as Parquet; return the sources that read them."""
+    """Write the same log as a SQLite table and as Parquet, vectors as lists and as bytes; return what reads them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -97,22 +97,25 @@ def _lay_down(folder: Path, windows: int) -> dict[str, dict[str, Any]]:
                 for i in range(RECORDS)
             ],
         )
-        table = pa.table(
-            {
-                "id": ids,
-                "at": pa.array(times, pa.timestamp("us", tz="UTC")),
-                "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMENSION),
-                "hits": hits,
-                "scores": scores.tolist(),
-            }
-        )
-        pq.write_table(table, folder / f"log-{start:%Y%m%dT%H}.parquet")
+        columns = {
+            "id": ids,
+            "at": pa.array(times, pa.timestamp("us", tz="UTC")),
+            "hits": hits,
+            "scores": scores.tolist(),
+        }
+        logged = {
+            "lists": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMENSION),
+            "bytes": pa.array([vector.tobytes() for vector in vectors], pa.binary()),
+        }
+        for form, column in logged.items():
+            pq.write_table(pa.table({**columns, "vector": column}), folder / _file(form, start))
     log.execute("CREATE INDEX by_time ON log (at)")
     log.commit()
     log.close()
     return {
-        "sqlite": {"type": "sql", "url": f"sqlite:///{folder}/log.db", "table": "log"},
-        "parquet": {"type": "file", "path": f"{folder}/{{collection}}/log-*.parquet"},
+        "SQLite": {"type": "sql", "url": f"sqlite:///{folder}/log.db", "table": "log"},
+        "Parquet": {"type": "file", "path": f"{folder}/{{collection}}/lists-*.parquet"},
+        "Parquet (vectors as bytes)": {"type": "file", "path": f"{folder}/{{collection}}/bytes-*.parquet"},
     }
 
 
@@ -136,8 +139,8 @@ def _measure(
             keep_baseline(store, name, baseline, quiet)
             # The first window is worked before the clock starts: it loads what is loaded once.
             store.plan(name, HOUR, START + (QUIET + windows) * HOUR, timedelta(0), 1000, quiet[-1].end)
-    readers = [_fork(deployment, url, names, folder) for _ in range(processes)]
-    results = [json.loads(os.fdopen(reader).read()) for reader in readers]
+    workers = [_fork(deployment, url, names, folder) for _ in range(processes)]
+    results = [_result(*worker) for worker in workers]
     worked = sum(r["windows"] for r in results)
     if worked != windows * len(names):
         raise RuntimeError(f"{worked} windows worked, {windows * len(names)} planned")
@@ -154,19 +157,31 @@ def _of(source: dict[str, Any], collection: str) -> dict[str, Any]:
 
 
 def _publish(folder: Path, collection: str, start: datetime) -> None:
-    """Put the file of the window that starts so among those of the collection."""
-    name = f"log-{start:%Y%m%dT%H}.parquet"
+    """Put the files of the window that starts so among those of the collection."""
     place = folder / collection
     place.mkdir(exist_ok=True)
-    (place / name).hardlink_to(folder / name)
+    for form in ("lists", "bytes"):
+        (place / _file(form, start)).hardlink_to(folder / _file(form, start))
 
 
-def _fork(deployment: Any, url: str, names: list[str], folder: Path) -> int:
-    """Start a process that works windows until none is left; return where its figures can be read."""
+def _file(form: str, start: datetime) -> str:
+    return f"{form}-{start:%Y%m%dT%H}.parquet"
+
+
+def _result(pid: int, reader: int) -> dict[str, float]:
+    with os.fdopen(reader) as told:
+        text = told.read()
+    os.waitpid(pid, 0)
+    result: dict[str, float] = json.loads(text)
+    return result
+
+
+def _fork(deployment: Any, url: str, names: list[str], folder: Path) -> tuple[int, int]:
+    """Start a process that works windows until none is left; return its pid and where its figures can be read."""
     reader, writer = os.pipe()
-    if os.fork():
+    if pid := os.fork():
         os.close(writer)
-        return reader
+        return pid, reader
     code = 1
     try:
         os.close(reader)

@@ -11,6 +11,7 @@ from monitor.baseline.law import dispersed_log_p, noise_factor
 from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import psi
+from monitor.stats.null_laws import likelihood_ratio_two_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,11 @@ class ScorePSI:
 
     Notes
     -----
-    ``PSI = sum (w - b) ln(w / b)`` over B bins with Jeffreys smoothing. Under no drift
-    ``PSI / (1/N + 1/M) ~ chi2(B - 1)`` (Yurdakul and Naranjo 2020), so the folklore limit of 0.1 means nothing
-    without N and M: at N = M = 100 a quiet window exceeds it 77% of the time. One value per query: the k scores of
-    one query are one observation.
+    ``PSI = sum (w - b) ln(w / b)`` over B bins with Jeffreys smoothing. Under no drift ``PSI / (1/N + 1/M)`` is about
+    ``chi2(B - 1)`` (Yurdakul and Naranjo 2020), so the folklore limit of 0.1 means nothing without N and M: at
+    N = M = 100 a quiet window exceeds it 77% of the time. That law is one of large windows; what decides is the
+    likelihood ratio of the same bins, which follows it from a hundred queries on (decision 0018). One value per
+    query: the k scores of one query are one observation.
 
     Examples
     --------
@@ -78,7 +80,8 @@ class ScorePSI:
         index = psi(window, reference)
         noise = 1.0 / float(reference.sum()) + 1.0 / n
         dispersion = baseline.dispersion.get(self.key)
-        statistic, dof = index / noise, float(len(reference) - 1)
+        statistic, used = likelihood_ratio_two_samples(window, reference)
+        dof = max(1.0, float(used))  # all in one bin on both sides are as alike as can be: 0 of one degree
         return Reading(
             detector=self.name,
             signal=self.signal,
@@ -88,6 +91,6 @@ class ScorePSI:
             statistic=statistic,
             dof=dof,
             effect_floor=self.effect_floor,
-            effect=max(0.0, index - noise_factor(dispersion) * dof * noise),
+            effect=max(0.0, index - noise_factor(dispersion) * (len(reference) - 1) * noise),
             detail={"bins": float(len(reference))},
         )

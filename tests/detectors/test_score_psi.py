@@ -6,10 +6,12 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from monitor.baseline import Baseline
 from monitor.baseline.window_profile import profile_log
 from monitor.detectors.score_psi import ScorePSI
+from monitor.profile import Profile
 from monitor.records import Reading
 from monitor.stats.histogram import psi
 from monitor.stats.null_laws import log_chi2_sf
@@ -37,15 +39,48 @@ def test_each_column_is_a_stream_of_its_own() -> None:
     assert [measure(100, c).key for c in COLUMNS] == [ScorePSI(c).key for c in COLUMNS]
 
 
-def test_the_statistic_is_the_index_over_its_noise() -> None:
+def test_the_likelihood_ratio_of_the_bins_decides_and_the_index_beyond_noise_is_the_effect() -> None:
     reading = measure(300)
     reference = world.full_baseline().score_counts["top1"]
+    rng = np.random.default_rng(0)
+    records = world.make_records(rng, world.draw(rng, 300), "m")
+    window = profile_log(world.full_baseline(), world.make_sample(records)).counts["scores.top1"]
+    plain = scipy.stats.chi2_contingency(np.array([window, reference]), lambda_="log-likelihood")
     noise = 1 / reference.sum() + 1 / 300
-    assert reading.dof == 9.0
-    assert reading.statistic == pytest.approx(reading.value / noise)
-    assert reading.log_p == pytest.approx(log_chi2_sf(reading.value / noise, 9.0))
+    assert reading.dof == plain.dof == 9
+    assert reading.statistic == pytest.approx(
+        plain.statistic, rel=0.02
+    )  # Williams' correction is all between them
+    assert reading.statistic is not None
+    assert reading.statistic < plain.statistic
+    assert reading.log_p == pytest.approx(log_chi2_sf(reading.statistic, 9.0))
+    assert reading.value == psi(window, reference)
     assert reading.shift == pytest.approx(max(0.0, reading.value - 9 * noise))
     assert reading.n == 300
+
+
+@pytest.mark.parametrize("m", [100, 300, 1000])
+def test_p_values_are_uniform_from_a_hundred_queries_on(m: int) -> None:
+    """The law of the index itself misses this at a hundred: its p-values are too large by up to 0.05."""
+    rng = np.random.default_rng(m)
+    baseline = world.full_baseline()
+    shares = np.full(10, 0.1)
+    counts = rng.multinomial(m, shares, size=3000)
+    references = rng.multinomial(20_000, shares, size=3000)
+    p = [
+        math.exp(
+            ScorePSI()
+            .measure(
+                replace(baseline, score_counts={"top1": reference}, dispersion={}),
+                Profile(baseline.basis, {"scores.top1": window}),
+            )
+            .log_p
+            or 0.0
+        )
+        for window, reference in zip(counts, references, strict=True)
+    ]
+    assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
+    assert 0.007 <= np.mean(np.array(p) < 0.01) <= 0.014
 
 
 def test_the_same_bins_have_an_index_of_zero() -> None:
