@@ -159,7 +159,7 @@ def take(column: Column, rows: IntArray) -> Any:
 
 
 def _are_absent(column: Column) -> bool:
-    """Tell whether no row has a value, of no rows it is not said."""
+    """Tell whether there are rows, and none has a value."""
     if isinstance(column, Ragged):
         return len(column) > 0 and not column.present.any()
     return set(map(type, column)) == {NoneType}

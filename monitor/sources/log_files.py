@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -12,6 +13,9 @@ from typing import NamedTuple
 from monitor.errors import EdgeError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""Removed since it was listed, or a link that leads nowhere."""
 
 Version = tuple[int, int, int]
 """A file's inode, size and time of change: while they stay, so does what it holds."""
@@ -51,9 +55,9 @@ def version_of(status: os.stat_result) -> Version:
 def _version(name: str) -> Version | None:
     try:
         status = os.stat(name)  # noqa: PTH116  see above
-    except FileNotFoundError:  # removed since it was listed, or a link that leads nowhere
-        return None
     except OSError as error:
+        if error.errno in _GONE:
+            return None
         reason = error.strerror
         raise EdgeError(f"log file {name}: cannot be read ({reason}); repair it or move it away") from error
     return version_of(status) if stat.S_ISREG(status.st_mode) else None

@@ -95,8 +95,8 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a collection stands when a window of it is committed: its streams, its baseline, its open incident."""
+class Current:
+    """What is current of a collection when a window of it is committed: streams, baseline in use, open incident."""
 
     streams: Mapping[str, Stream]
     baseline_id: int | None
@@ -153,11 +153,11 @@ def forget(connection: Connection, collection: str) -> None:
     connection.execute(_UNSEE, {"of": collection})
 
 
-def keep_streams(connection: Connection, outcome: Outcome) -> Standing:
-    """Return where the collection stands; make the streams that are new, keep what they are held against."""
+def keep_streams(connection: Connection, outcome: Outcome) -> Current:
+    """Return what is current; make the streams that are new, keep what they are held against."""
     collection = outcome.window.collection
-    standing = _standing(connection, collection)
-    streams = standing.streams
+    current = _current(connection, collection)
+    streams = current.streams
     named = {e.key: (e.detector, e.signal, *NO_LIMITS) for e in outcome.evidence or ()}
     named |= {r.key: (r.detector, r.signal, *_limits(r)) for r in outcome.readings}
     columns = ("detector", "signal", "effect_floor", "threshold", "harmful")
@@ -168,8 +168,8 @@ def keep_streams(connection: Connection, outcome: Outcome) -> Standing:
     ]
     if new:
         connection.execute(_new_streams(connection.dialect.name), new)
-        standing = _standing(connection, collection)
-        streams = standing.streams
+        current = _current(connection, collection)
+        streams = current.streams
     changed = [
         {"stream": streams[r.key].id, **dict(zip(columns[2:], _limits(r), strict=True))}
         for r in outcome.readings
@@ -177,7 +177,7 @@ def keep_streams(connection: Connection, outcome: Outcome) -> Standing:
     ]
     if changed:
         connection.execute(_LIMITS, changed)
-    return standing
+    return current
 
 
 def keep_evidence(connection: Connection, outcome: Outcome, streams: Mapping[str, Stream]) -> None:
@@ -219,8 +219,8 @@ def _new_evidence(dialect: str) -> Executable:
     )
 
 
-def _standing(connection: Connection, collection: str) -> Standing:
-    """Return where a collection stands whose row is held."""
+def _current(connection: Connection, collection: str) -> Current:
+    """Return what is current of a collection whose row is held."""
     rows = connection.execute(_STREAMS, {"collection": collection}).all()
     streams = {
         f"{row.detector}.{row.signal}": Stream(
@@ -229,7 +229,7 @@ def _standing(connection: Connection, collection: str) -> Standing:
         for row in rows
         if row.id is not None
     }
-    return Standing(streams, rows[0].baseline_id, rows[0].incident_id)
+    return Current(streams, rows[0].baseline_id, rows[0].incident_id)
 
 
 def _limits(r: Reading) -> Limits:

@@ -12,7 +12,7 @@ from monitor.records import Outcome, Reading, Status
 from monitor.store import incidents
 from monitor.store.columns import clean, clock
 from monitor.store.engine import writing
-from monitor.store.evidence import Standing, finite, ingest_values, keep_evidence, keep_streams
+from monitor.store.evidence import Current, finite, ingest_values, keep_evidence, keep_streams
 from monitor.store.ledger import HELD, Claim, change_claimed, lock
 from monitor.store.models import CollectionRow, ProfileRow, ReadingRow
 
@@ -49,14 +49,14 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
         # To count the window is also to hold the collection until the end: one statement where two would be slower.
         while connection.execute(_COUNT, {"of": window.collection}).rowcount != 1:
             lock(connection, window.collection)  # its first window makes it
-        standing = keep_streams(connection, outcome)
-        streams = standing.streams
+        current = keep_streams(connection, outcome)
+        streams = current.streams
         profile = {"window_id": claim.window_id, "resolution": 0, "data": outcome.profile}
         connection.execute(_PROFILE, profile)
         if outcome.readings:
             rows = [_reading_row(claim.window_id, streams[r.key].id, r) for r in outcome.readings]
             connection.execute(_READINGS, rows)
-        if outcome.evidence is not None and _speaks_of_now(outcome, standing):
+        if outcome.evidence is not None and _speaks_of_now(outcome, current):
             keep_evidence(connection, outcome, streams)
             seen: dict[str, Any] = {}
             if outcome.corpus_seen is not None:
@@ -67,7 +67,7 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
                 connection.execute(_SEE, {"of": window.collection, **seen})
             incidents.record(
                 connection,
-                standing.incident_id,
+                current.incident_id,
                 window,
                 claim.window_id,
                 outcome.verdict,
@@ -77,9 +77,9 @@ def commit(engine: Engine, claim: Claim, outcome: Outcome) -> None:
             )
 
 
-def _speaks_of_now(outcome: Outcome, standing: Standing) -> bool:
-    newest = max((s.window_start for s in standing.streams.values() if s.window_start), default=None)
-    of_now = standing.baseline_id in (None, outcome.baseline_id)
+def _speaks_of_now(outcome: Outcome, current: Current) -> bool:
+    newest = max((s.window_start for s in current.streams.values() if s.window_start), default=None)
+    of_now = current.baseline_id in (None, outcome.baseline_id)
     return of_now and (newest is None or newest <= outcome.window.start)
 
 

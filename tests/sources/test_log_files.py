@@ -29,6 +29,7 @@ def test_other_files_folders_and_links_that_lead_nowhere_are_passed_over(tmp_pat
     write(tmp_path / "notes.txt")
     (tmp_path / "folder.parquet").mkdir()
     (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nowhere.jsonl")
+    (tmp_path / "round.jsonl").symlink_to(tmp_path / "round.jsonl")
     os.mkfifo(tmp_path / "pipe.jsonl")
     assert [file.name for file in list_files(str(tmp_path))] == [str(log)]
 
