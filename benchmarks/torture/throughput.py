@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,16 +38,18 @@ QUIET = 4
 HOUR = timedelta(hours=1)
 BAR = 50.0
 PROCESSES = 2
+LOGS = ("SQLite", "Parquet", "Parquet (vectors as bytes)")
 
 
-def run(scale: float = 1.0) -> list[dict[str, Any]]:
+def run(scale: float = 1.0, logs: Sequence[str] = LOGS) -> list[dict[str, Any]]:
     """Return windows a second, and what the ledger takes of a window's time."""
     windows = max(6, round(40 * scale))
     found: list[dict[str, Any]] = []
     with TemporaryDirectory(prefix="driftmon-throughput-") as name, postgresql() as server:
         folder = Path(name)
         sources = _lay_down(folder, QUIET + windows)
-        for number, (kind, source) in enumerate(sources.items()):
+        for number, kind in enumerate(logs):
+            source = sources[kind]
             url = f"sqlite:///{folder}/store{number}.db"
             alone = _measure(folder, source, url, windows, 1)
             found += [
